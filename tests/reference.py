@@ -283,7 +283,7 @@ FOLDERS = {
     "assay.duckdb": "the facts, in the tables below; DuckDB",
     "arrays/": "tensors in immutable `.npy` shards, each with an index from content hash to row",
     "arrays/pixels/": "images at working size, uint8",
-    "arrays/embeddings/NAME/": "vectors, a folder for each embedder and its version",
+    "arrays/embeddings/NAME/": "vectors, a folder for each embedder and its version; with `kernel` in its name, what the probe reads beside them",
     "arrays/quality/": "CleanVision's measurements",
     "arrays/judges/": "label scores of a version; derived",
     "arrays/*.npz": "neighbour graph, probe, scores, clusters, gaps; derived",

@@ -312,6 +312,7 @@ def test_frames_stay_frames_and_a_part_of_one_is_drawn_like_it(scanned):
     assert pictures(scanned.label_issues().reset_index()._repr_html_()) == []
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_a_gap_is_shown_with_what_is_wrong_there(tmp_path):
     bench = scanned_bench(table(), tmp_path)  # without a map, which UMAP would draw beside us
@@ -660,6 +661,7 @@ def test_the_demo_from_python(tmp_path, capsys):
     assert same["gain"] == found["gain"] and capsys.readouterr() == ("", "")
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_pages_of_pictures_and_a_plan_from_python(scanned, tmp_path, capsys):
     bench = assay.open(scanned.path)

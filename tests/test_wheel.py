@@ -142,6 +142,7 @@ def test_the_documentation_comes_with_the_wheel(python, tmp_path):
     assert server.returncode == 0
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command, extra",

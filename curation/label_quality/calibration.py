@@ -17,6 +17,7 @@ KNOTS = 12
 RARE = 0.15, 0.3
 STEEP = 0.05, 50.0  # bounds of the curve's slopes: above 0, so that no order is turned around
 USUAL = 5.0  # slope to which few samples lean
+STIFF = 0.03  # how strongly: the penalty of a slope's square, and of a bend's, in the log-loss of one sample
 MOST = 20_000  # rows that are asked
 CELLS = 2_000_000  # rows by classes that are asked
 
@@ -73,7 +74,7 @@ def fit_curve(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, float]:
 
     low, high = np.quantile(scores, 0.01), np.quantile(scores.max(1), 0.99)
     knots = np.linspace(low, max(high, low + 1e-3), KNOTS)
-    width, at = knots[1] - knots[0], np.arange(len(y))
+    width, n, at = knots[1] - knots[0], len(y), np.arange(len(y))
     segment, along = Curve(knots, np.zeros(KNOTS)).places(scores)
 
     def loss(slopes: np.ndarray) -> tuple[float, np.ndarray]:
@@ -85,15 +86,15 @@ def fit_curve(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, float]:
         out = (np.log(total) - logits[at, y]).mean()
         miss /= total[:, None]
         miss[at, y] -= 1
-        miss /= len(y)
+        miss /= n
         # a score pulls at its own segment by how far along it lies, and at all below it wholly
         own = np.bincount(segment.ravel(), (miss * along).ravel(), KNOTS - 1)
         whole = np.bincount(segment.ravel(), miss.ravel(), KNOTS - 1)[::-1].cumsum()[::-1]
-        bend, lean = np.diff(steps), slopes - USUAL
-        pull = (own + np.r_[whole[1:], 0]) * width + 2e-6 * lean
-        pull[:-1] -= 2e-4 * bend * width
-        pull[1:] += 2e-4 * bend * width
-        return out + 1e-4 * (bend @ bend) + 1e-6 * (lean @ lean), pull
+        bend, lean = np.diff(slopes), slopes - USUAL
+        pull = (own + np.r_[whole[1:], 0]) * width + 2 * STIFF / n * lean
+        pull[:-1] -= 2 * STIFF / n * bend
+        pull[1:] += 2 * STIFF / n * bend
+        return out + STIFF / n * (bend @ bend + lean @ lean), pull
 
     found = minimize(
         loss,

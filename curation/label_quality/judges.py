@@ -167,8 +167,10 @@ def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
 def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> Judge:
     """Leave a judge for the versions from the log position `upto` on."""
     part, classes, probe = fitted.part, fitted.classes, fitted.probe
-    second = SecondOpinion.of_scan(bench)
-    probs = _predict_part(part, classes, probe, fitted.X, second)
+    probs, second = probe.pred_probs(fitted.X), SecondOpinion.of_scan(bench)
+    if second is not None:
+        second = second.weigh(classes, np.asarray(part.index, "S32"), probs, probe.y)
+    probs = _blend(part, classes, probs, second)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
     judge = Judge(classes, fixed, second, choose_cuts(part, classes, probs, probe.few()))
     judge.save(bench.arrays / "judges" / f"{settings_key(bench)}-{upto:012}.npz")
@@ -230,19 +232,14 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
         classes, cuts = judge.classes, judge.cuts
         X, groups = load_columns(bench, part)
         probe = judge.refit(X, find_targets(part, classes)[1], groups)
-    probs = _predict_part(part, classes, probe, X, judge and judge.second)
+    probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second)
     return VersionPredictions(part, classes, probs, probe.few(), cuts)
 
 
-def _predict_part(
-    part: pd.DataFrame,
-    classes: list[str],
-    probe: Probe,
-    X: Rows | SideBySide,
-    second: SecondOpinion | None,
+def _blend(
+    part: pd.DataFrame, classes: list[str], probs: np.ndarray, second: SecondOpinion | None
 ) -> np.ndarray:
-    """Predict the samples that a probe was fitted on: probabilities (n, k)."""
-    probs = probe.pred_probs(X)
+    """Mix a second opinion into a probe's probabilities (n, k), in place."""
     if second is None:
         return probs
     aligned = AlignedOpinion(second, classes, np.asarray(part.index, "S32"))

@@ -25,6 +25,10 @@ from assay.curation.storage.shards import Rows
 
 LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d
 LESS = np.geomspace(1e-5, 1e-1, 9)  # for weighted columns: many of a kernel are nearly alike
+FEW, FRESH = (
+    4,
+    100,
+)  # changed rows: so many are added to the scores, and so many until these are made anew
 ENOUGH = 5  # groups a class needs before the probe may judge it
 
 
@@ -87,6 +91,7 @@ class Probe:
         """mean, scale (d,): what standardises X; k: how many classes."""
         self.mean, self.scale, self.k = mean, scale, k
         (self.knots, self.heights), self.stretch = straight(), np.ones(k)
+        self.fitted, self.added = None, 0  # scores (n, k) in sample, and the rows added to them
 
     def standardize(self, block: np.ndarray) -> np.ndarray:
         """Standardise rows (b, d), and add a bias: (b, d + 1)."""
@@ -126,7 +131,9 @@ class Probe:
 
         Rows that are not fitted (y = -1) get their scores by the whole fit.
         """
-        p, Y = self.score_in_sample(X), one_hot(self.y, self.k)
+        if self.fitted is None:
+            self.fitted, self.added = self.score_in_sample(X), 0
+        p, Y = self.fitted.copy(), one_hot(self.y, self.k)
         fitted = self.y >= 0
         tight = np.flatnonzero(fitted & (self.h > 0.9))  # the division magnifies fp32's error there
         for part in row_blocks(len(tight)):
@@ -191,6 +198,7 @@ class Probe:
         Standardisation, lambda and calibration stay, as in `update`.
         """
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
+        self.fitted = None
         rows, gram = np.flatnonzero(self.y >= 0), self.lam * np.eye(D)
         self.XtY = np.zeros((D, self.k))
         for part in row_blocks(len(rows)):
@@ -206,30 +214,46 @@ class Probe:
         """Bring the probe to new class indices y (n,).
 
         -1 for rows that are out. A relabelling touches X'Y alone; a row that leaves or comes back is a rank-one
-        update of the inverse and of every h. Standardisation, lambda and calibration stay as fitted.
+        update of the inverse and of every h. What few changed rows do to the scores is added to them: one product
+        with a vector each. Standardisation, lambda and calibration stay as fitted.
         """
         y = np.asarray(y)
         moved = np.flatnonzero((self.y >= 0) != (y >= 0))
         changed = np.flatnonzero(self.y != y)
+        if not len(changed):
+            return
+        self.added += len(changed)
+        if len(changed) > FEW or self.added > FRESH:
+            self.fitted = None
+        Z = self.standardize(X[changed])
+        step = one_hot(y[changed], self.k) - one_hot(self.y[changed], self.k)
         if len(moved) > 200:  # past that, one fresh inverse is quicker
             gram = np.linalg.inv(self.inverse)
             for part in row_blocks(len(moved)):
-                Z = self.standardize(X[moved[part]])
+                rows = self.standardize(X[moved[part]])
                 sign = np.where(y[moved[part]] >= 0, 1.0, -1.0)
-                gram += (Z * sign[:, None]).T @ Z
+                gram += (rows * sign[:, None]).T @ rows
             self.inverse = np.linalg.inv((gram + gram.T) / 2)
             self.h = self.leverage(X)
         elif len(moved):
-            U = np.empty((len(self.mean) + 1, len(moved)))
-            signs = np.where(y[moved] >= 0, 1.0, -1.0)
-            for j, (z, sign) in enumerate(zip(self.standardize(X[moved]), signs)):
+            at = np.searchsorted(changed, moved)
+            U, signs = np.empty((Z.shape[1], len(moved))), np.sign(y[moved] - self.y[moved])
+            shrink = np.empty(len(moved))
+            for j, (z, sign) in enumerate(zip(Z[at], signs)):
                 v = self.inverse @ z
-                U[:, j] = v / np.sqrt(abs(1 + sign * (z @ v)))
+                shrink[j] = np.sqrt(abs(1 + sign * (z @ v)))
+                U[:, j] = v / shrink[j]
                 self.inverse -= sign * np.outer(U[:, j], U[:, j])
-            self.h -= self.project(X, U) ** 2 @ signs
-        if len(changed):
-            Z = self.standardize(X[changed])
-            self.XtY += Z.T @ (one_hot(y[changed], self.k) - one_hot(self.y[changed], self.k))
+            pulls = self.project(X, U)
+            self.h -= pulls**2 @ signs
+            if self.fitted is not None:
+                for j, row in enumerate(moved):
+                    miss = step[at[j]] - signs[j] * self.fitted[row]
+                    self.fitted += np.outer(pulls[:, j] / shrink[j], miss)
+        stayed = ~np.isin(changed, moved)
+        if self.fitted is not None and stayed.any():
+            self.fitted += self.project(X, self.inverse @ Z[stayed].T) @ step[stayed]
+        self.XtY += Z.T @ step
         self.y = y.copy()
         self.count_groups()
 

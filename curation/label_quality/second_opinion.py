@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,8 @@ from assay.curation.storage.interface import Bench
 if TYPE_CHECKING:
     import pandas as pd
 
+SHARES = np.linspace(0, 0.95, 20)  # of a network beside the probe
+
 
 @dataclass(frozen=True)
 class SecondOpinion:
@@ -24,7 +26,7 @@ class SecondOpinion:
     classes: list[str]
     ids: np.ndarray  # (m,) S32
     probs: np.ndarray  # (m, k) float32
-    weight: float  # its share beside the probe
+    weight: float  # its share beside the probe; 1: it judges alone
     # (m,) class indices that it was trained on, where they are known
     labels: np.ndarray | None = None
 
@@ -83,6 +85,23 @@ class SecondOpinion:
             second_weight=np.array(self.weight),
         )
         return out if self.labels is None else out | dict(second_labels=self.labels)
+
+    def weigh(
+        self, classes: list[str], ids: np.ndarray, probs: np.ndarray, y: np.ndarray
+    ) -> SecondOpinion:
+        """Take the share that predicts labels best beside a probe.
+
+        probs (n, k): what the probe says of samples `ids` (n,) out of sample, y (n,): class indices of the labels it
+        was fitted to, or -1. An equal share would let the worse of the two spoil the better one.
+        """
+        mine = AlignedOpinion(self, classes, ids)
+        asked = (y[mine.rows] >= 0) & mine.known[y[mine.rows]]
+        if self.weight == 1 or not asked.any():
+            return self
+        at, rows = np.flatnonzero(asked), mine.rows[asked]
+        said, other = mine.probs[at, y[rows]], probs[rows, y[rows]]
+        losses = [-np.log(w * said + (1 - w) * other + 1e-9).mean() for w in SHARES]
+        return replace(self, weight=float(SHARES[int(np.argmin(losses))]))
 
 
 class AlignedOpinion:

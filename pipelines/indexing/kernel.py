@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.curation.label_quality.kernel_columns import store_columns
-from assay.curation.storage.interface import Bench, Tell
+from assay.curation.storage.interface import Bench, Progress, Tell
+from assay.pipelines.indexing.scan_progress import begin_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +17,9 @@ LEAST = 1000
 MOST = 200_000  # images: of more the columns would cost 6 GB, and an edit seconds
 
 
-def add_kernel(bench: Bench, state: pd.DataFrame, folder: str, say: Tell) -> str | None:
+def add_kernel(
+    bench: Bench, state: pd.DataFrame, folder: str, say: Tell, progress: Progress | None
+) -> str | None:
     """Add kernel columns for the probe; name their folder.
 
     None where there are too few images to train on, or too many images.
@@ -27,4 +30,5 @@ def add_kernel(bench: Bench, state: pd.DataFrame, folder: str, say: Tell) -> str
         return None
     if len(drawn) < LEAST:
         return None
+    begin_step(progress, "measuring distances to landmarks")
     return store_columns(bench, folder, state.content_hash, drawn)

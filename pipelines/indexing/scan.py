@@ -91,8 +91,7 @@ def scan(
     )
     # where a person's own probabilities judge, the probe does not
     wanted = options.effort > 0 and matched is None
-    begin_step(progress, "measuring distances to landmarks")
-    kernel = add_kernel(bench, state, folder, say) if wanted else None
+    kernel = add_kernel(bench, state, folder, say, progress) if wanted else None
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)

@@ -210,6 +210,7 @@ def test_a_locked_sample_is_picture_key_and_metadata_alone(desk, chrome):
     page.context.close()
 
 
+@pytest.mark.daily
 def test_more_like_this_sorts_all_by_likeness_and_groups_have_headings(desk):
     bench, _, page = desk
     page.locator(".grid").focus()

@@ -81,6 +81,7 @@ def test_a_class_is_moved_by_keys_and_by_dragging(bench, page):
     assert list(bench.classes().name) == was
 
 
+@pytest.mark.daily
 def test_a_key_and_a_guideline_of_the_team_are_beside_the_classes_in_review(bench, page, server):
     row(page, "4").locator("[data-part=key]").fill("s")
     page.keyboard.press("Tab")
@@ -185,6 +186,7 @@ def test_similar_names_are_merged_by_a_button_and_a_nameless_person_is_asked(tmp
         page.context.close()
 
 
+@pytest.mark.daily
 def test_review_offers_a_class_that_is_new_and_adds_it_when_told_to(bench, server, chrome):
     page = server.page(chrome, "/review?who=ann")
     look(page)

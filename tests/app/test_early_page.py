@@ -28,6 +28,7 @@ def held(server, chrome):
     page.context.close()
 
 
+@pytest.mark.daily
 def test_a_grid_that_is_used_before_streamlit_is_up_is_taken_over_as_it_stands(held):
     page, waiting = held
     page.locator(".tile .picture").first.click()

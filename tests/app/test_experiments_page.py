@@ -54,6 +54,7 @@ def test_an_experiment_is_started_followed_and_stopped(scanned, chrome):
         assert page.foreign == [] and page.failed == []
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_report_is_a_part_of_the_page_and_runs_nothing(scanned, chrome):

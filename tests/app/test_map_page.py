@@ -47,6 +47,7 @@ def selected(page, n):
     page.locator(".chosen b", has_text=re.compile(f"^{n:,} selected$")).wait_for()
 
 
+@pytest.mark.daily
 def test_the_legend_is_a_facet_and_counts_what_is_in_the_filter(bench, server, chrome):
     state = bench.state()
     label = state.label.where(~state["split"].isin(LOCKED))

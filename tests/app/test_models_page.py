@@ -94,6 +94,7 @@ def test_a_picture_goes_to_review_and_the_queue_is_its_cell(go):
     assert sample in page.locator(".assay-review .picture img").get_attribute("src")
 
 
+@pytest.mark.daily
 def test_two_models_are_compared_and_keys_alone_open_and_close_a_cell(go):
     page = go("/models?a=v1/mlp")
     assert "diverged: the loss is not a number" in page.locator(f"{ROOT} .list .why").inner_text()

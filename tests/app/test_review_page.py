@@ -170,6 +170,7 @@ def test_a_picture_is_zoomed_lit_compared_and_the_next_one_is_whole(bench, serve
     assert box.get_attribute("data-zoom") == "1.00"
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_keys_are_ones_own_and_conflicts_are_refused_with_a_word(bench, server, page, request):
     window = page.locator("dialog.keys")

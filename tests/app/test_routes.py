@@ -220,6 +220,7 @@ def test_no_value_of_any_field_of_any_route_makes_the_server_fail(served):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_no_value_of_any_field_of_a_decision_is_stored_unless_it_means_something(served):
     bench, server, _ = served

@@ -69,6 +69,7 @@ def test_who_has_said_their_name_decides_with_the_next_key(bench, server, chrome
     page.context.close()
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_a_picture_that_is_withheld_or_broken_is_not_decided(bench, server, review, request):
     held, gone, who = [], [], request.node.name

@@ -64,6 +64,7 @@ def test_2_one_of_each_near_duplicate_is_kept(bench, come):
     person.took(2, 3)
 
 
+@pytest.mark.daily
 def test_3_fifteen_are_relabelled_from_the_map(bench, come):
     """1 page, 1 key for the lasso, 1 circle; 1 field, 1 name of the class, Enter."""
     person, before = come("three"), bench.state()

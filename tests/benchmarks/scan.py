@@ -30,14 +30,14 @@ def average_precision(bench, truth, found):
     return average_precision_score(labels != truth, -score.fillna(1))
 
 
-def label_set(source, name, work, shared):
+def label_set(source, label, work, shared, name=None):
     """A bench of one label set that shares pixels and embeddings with the first."""
-    bench = assay.create(work / name)
+    bench = assay.create(work / (name or label))
     if shared is not None:
         bench.arrays.mkdir()
         for part in ("pixels", "embeddings"):
             shutil.copytree(shared.arrays / part, bench.arrays / part, copy_function=os.link)
-    ingest(bench, source, "benchmark", ImportOptions(columns=dict(label=name)))
+    ingest(bench, source, "benchmark", ImportOptions(columns=dict(label=label)))
     return bench
 
 

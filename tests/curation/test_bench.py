@@ -352,6 +352,7 @@ EVIL = [
 ]
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 @pytest.mark.parametrize("query", EVIL)
 def test_a_query_reads_the_bench_and_nothing_else(bench, query, tmp_path):

@@ -65,6 +65,7 @@ def test_a_time_without_a_day_is_of_today(zone):
             parse_time(text)
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_every_time_that_is_shown_has_its_offset(decided, zone):
     decided.commit("first", "ann")

@@ -111,6 +111,7 @@ def test_samples_of_another_source_in_the_same_file_are_found_too(tmp_path):
     assert_finds_all(bench)
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("kind", ["parquet", "folders"])
 def test_killed_before_the_bench_knows_importing_again_mends_it(kind, tmp_path):
     frame = parquet_of_copies(tmp_path / "x.parquet").drop([5, 7])

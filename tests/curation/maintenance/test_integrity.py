@@ -481,6 +481,7 @@ def test_a_pixel_shard_that_is_partly_needed_stays(sound):
     assert (found["freed"], found["bytes"], found["files"], found["partly"]) == ({}, 0, 0, 1)
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_gc_and_repair_wait_for_an_import_and_a_check_does_not_mind_it(sound, tmp_path):
     rng = np.random.default_rng(0)
@@ -565,6 +566,7 @@ def test_a_wrong_note_of_what_stands_is_found_and_written_anew(bench):
     assert assay.open(bench.path).state().equals(whole)
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", [lambda raw: raw[:50], lambda raw: b"?" * 30 + raw[30:], lambda raw: raw[:45] + b"9" + raw[46:],
     lambda raw: raw[:70] + bytes([raw[70] ^ 1]) + raw[71:], lambda raw: raw.replace(b" ", b"\0")])  # fmt: skip

@@ -127,6 +127,7 @@ def page_of(bench, page):
     ).run()
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_every_page_with_pictures_says_that_they_have_moved_once(moved):
     for page in PAGES:
@@ -152,6 +153,7 @@ def test_the_new_place_is_said_on_overview_and_looked_through_in_the_background(
     assert said.startswith("Images have moved: 2 of 12")
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_every_page_of_another_schema_says_so_and_no_more(bench):
     with bench.transaction() as con:

@@ -63,6 +63,7 @@ def tested(tested_once, tmp_path):
     return assay.open(tmp_path / "tested")
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_a_sheet_tells_nothing(tested, tmp_path):
     """No id, no label, no name from the source in any name or cell, every byte as it was; rows in no order, repeats not side by side."""

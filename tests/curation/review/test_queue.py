@@ -74,6 +74,7 @@ def test_a_share_that_is_asked_for_is_of_n(scanned):
     assert not scanned.queue(n=100, random=0).random.any()
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_browser_rows_bring_30_looks_within_200_reviews(scanned):
     """The review page: rows go out forty at a time, and the queue is ordered anew after every ten."""

@@ -51,6 +51,7 @@ def way(tmp_path_factory):
     return bench, set(table.id.iloc[mode]), table
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_a_way_of_writing_a_one_that_train_lacks_is_the_first_gap(way):
     bench, mode, table = way

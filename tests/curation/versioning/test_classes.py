@@ -101,6 +101,7 @@ def test_renames_then_as_many_undos_give_the_equal_tree(small, tmp_path_factory,
     assert hash_tree(bench.state()) == renamed
 
 
+@pytest.mark.daily
 @settings(QUIET, max_examples=6)
 @given(st.permutations([str(i) for i in range(10)]), st.integers(1, 10))
 def test_renames_to_disjoint_names_are_a_bijection(small, tmp_path_factory, order, n):

@@ -175,6 +175,7 @@ def test_a_set_leaves_with_its_near_duplicates_and_is_frozen_for_good(fresh, tmp
     ), "a mistake can be undone"
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_a_sample_of_two_sets_stays_when_one_is_undone(fresh, tmp_path):
     keys = threes(fresh, 12)

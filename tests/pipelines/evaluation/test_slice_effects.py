@@ -372,6 +372,7 @@ def test_the_class_whose_labels_were_mended_stands_first(mended):
     assert found["flips"]["n_gained"] > 3 > found["flips"]["n_lost"]
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_what_runs_said_is_what_compare_judges(mended):
     bench, plan = mended

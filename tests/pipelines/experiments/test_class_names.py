@@ -31,6 +31,7 @@ def accuracies(bench):
     return bench.runs("test").accuracy.to_numpy()
 
 
+@pytest.mark.daily
 def test_a_rename_trains_nothing_and_judges_as_before(trained):
     before = accuracies(trained)
     trained.rename_class("3", "three", "ann")
@@ -95,6 +96,7 @@ def test_a_scan_is_scored_anew_without_an_embedding(scanned, monkeypatch):
     assert {f: f.stat().st_mtime_ns for f in folder.iterdir()} == stamps
 
 
+@pytest.mark.daily
 def test_own_probabilities_follow_a_rename(bench):
     import pandas as pd
 

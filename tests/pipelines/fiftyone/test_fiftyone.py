@@ -341,6 +341,7 @@ def page_of(app, who):
     return at, drawn
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_a_page_shows_the_app_and_opens_a_part_of_the_bench(app, capsys, tmp_path):
     """The link and the stop of what runs; and what is listed in a file is what is shown."""

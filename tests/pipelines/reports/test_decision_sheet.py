@@ -95,6 +95,7 @@ def test_decisions_go_from_the_sheet_to_the_log(odd, tmp_path):
     assert 0 <= seconds < 60 and json.loads(hint)["reason"] and "random" in json.loads(hint)
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_a_class_that_is_a_digit_has_its_own_key(tmp_path):
     """As in the workbench: 7 is the seven, and not the seventh class."""

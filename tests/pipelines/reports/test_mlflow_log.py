@@ -71,6 +71,7 @@ def test_each_cell_and_training_is_a_run_with_its_bounds(trained_once, store, tm
     assert (low, mid, high) == (mine.low, mine.accuracy, mine.high)
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_to_log_again_doubles_nothing_and_a_new_judgement_updates(trained_once, store, tmp_path):
     bench = copied(trained_once, tmp_path / "own")
