@@ -16,10 +16,8 @@ import numpy as np
 from assay.curation.label_quality.noise_matrix import find_noise
 
 SUPPLEMENT = 0.5  # of the share counted among the contradicted labels: by so much more are wrong
-BLIND, SEEING = (
-    0.2,
-    0.35,
-)  # share counted, up to which all are flagged, and from which on the count holds
+# share counted, up to which all are flagged, and from which on the count holds
+BLIND, SEEING = 0.2, 0.35
 RARE = 0.7  # times the average size: a class below is rare
 FAIR = 2.0  # times the average share of clean labels, that a rare class may have flagged
 

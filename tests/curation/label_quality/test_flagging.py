@@ -1,4 +1,4 @@
-"""Flags against known errors: of a weak annotator, of one whose noise is known, of rare classes, and while labels are edited."""
+"""Flags against known errors: of weak and of hasty annotators, of rare classes, and of a thousand classes."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def flag(given, probs):
 def weak_annotator(X, truth, shown, seed):
     """Labels by a model that was shown few samples."""
     some = np.random.default_rng(seed).permutation(len(X))[:shown]
-    return LogisticRegression(max_iter=300).fit(X[some], truth[some]).predict(X)
+    return LogisticRegression(max_iter=1500).fit(X[some], truth[some]).predict(X)
 
 
 def hasty_annotator(X, truth, rate, seed):
@@ -40,7 +40,7 @@ def hasty_annotator(X, truth, rate, seed):
     rng = np.random.default_rng(seed)
     coarse = X.reshape(-1, 4, 2, 4, 2).mean((2, 4)).reshape(len(X), -1)
     some = rng.permutation(len(X))[:300]
-    logits = LogisticRegression(C=0.02, max_iter=300).fit(coarse[some], truth[some])
+    logits = LogisticRegression(C=0.02, max_iter=1500).fit(coarse[some], truth[some])
     logits = logits.decision_function(coarse)
     for sure in np.arange(0, 20, 0.1):
         drawn = softmax(logits + sure * np.eye(10)[truth], axis=1)
