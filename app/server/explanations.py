@@ -56,7 +56,8 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
         sentences.append("That is its label, so nothing is doubted.")
     else:
         cuts = read_cuts(bench, len(classes))
-        flagged = bool(flag_labels(np.array([own]), p[None], cuts)[0])
+        judged = np.where(kept.few, 0, p)[None]  # classes too small are no answer
+        flagged = bool(flag_labels(np.array([own]), judged / judged.sum(), cuts)[0])
         sentences += doubt_sentences(label, best, p[own], flagged, state.reviewed[sample])
     if h is not None:
         sentences.append(
