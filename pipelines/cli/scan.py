@@ -85,7 +85,7 @@ def add(verbs: Verbs) -> None:
     """Add the verb scan."""
     verb = verbs.add("scan", run_scan)
     effort = (
-        "0 a linear probe; 1 one on a kernel, from 1,000 train images on; 2 adds a trained network of 3 folds; "
+        "0 a linear probe; 1 one on a kernel, from 500 train images on; 2 adds a trained network of 3 folds; "
         "3 one of 5 folds by 3 seeds, in 6 times the time"
     )
     verb.add_argument(
