@@ -66,7 +66,9 @@ def square_distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 class SideBySide:
     """Rows of two arrays side by side, (n, d + m), read as `Rows` are."""
 
-    def __init__(self, left: Rows, right: Rows) -> None:
+    weights: np.ndarray | None = None  # (d + m,) what the probe multiplies its columns by
+
+    def __init__(self, left: Rows | SideBySide, right: Rows) -> None:
         self.left, self.right = left, right
         self.shape = (len(left), left.shape[1] + right.shape[1])
 
@@ -75,7 +77,9 @@ class SideBySide:
 
     def take(self, keep: np.ndarray) -> SideBySide:
         """Select rows by a mask or by their numbers."""
-        return SideBySide(self.left.take(keep), self.right.take(keep))
+        out = SideBySide(self.left.take(keep), self.right.take(keep))
+        out.weights = self.weights
+        return out
 
     def __getitem__(self, keep: np.ndarray | slice | int) -> np.ndarray:
         return np.concatenate([self.left[keep], self.right[keep]], axis=-1)
@@ -88,55 +92,49 @@ class SideBySide:
     def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         return self[np.arange(len(self))].astype(dtype or "f4", copy=False)
 
-    @property
-    def weights(self) -> np.ndarray:
-        """What the probe multiplies its standardised columns by, (d + m,)."""
-        return np.repeat([LINEAR, 1.0], [self.left.shape[1], self.right.shape[1]])
-
 
 # ---- in a bench
 
 
-def store_columns(bench: Bench, folder: str, hashes: np.ndarray, drawn: np.ndarray) -> str:
+def store_columns(bench: Bench, asked: dict, hashes: np.ndarray, drawn: np.ndarray) -> str:
     """Compute the columns that are missing; name their folder.
 
-    folder: of the embeddings. hashes (n,): images that need columns. drawn (m,): those that may be landmarks. Which
+    asked: a scan's settings. hashes (n,): images that need columns. drawn (m,): those that may be landmarks. Which
     they are is in arrays/kernel.npz, so that one new image costs one image.
     """
-    X = Shards(bench.arrays / "embeddings" / folder)
-    landmarks = keep_landmarks(bench, folder, X, np.unique(np.asarray(drawn, "S32")))
-    name = name_folder(folder, landmarks)
+    landmarks = keep_landmarks(bench, asked, np.unique(np.asarray(drawn, "S32")))
+    name = name_folder(name_features(asked), landmarks)
     stored = Shards(bench.arrays / "embeddings" / name)
     hashes = np.unique(np.asarray(hashes, "S32"))
     new = hashes[stored.find(hashes) < 0]
     if len(new):
-        kernel = Kernel.of_landmarks(np.asarray(X.rows(landmarks)))
+        kernel = Kernel.of_landmarks(np.asarray(read_features(bench, asked, landmarks)))
         for part in row_blocks(len(new), SHARD):
-            stored.append(new[part], kernel.columns(X.rows(new[part])))
+            stored.append(new[part], kernel.columns(read_features(bench, asked, new[part])))
     return name
 
 
-def name_folder(folder: str, landmarks: np.ndarray) -> str:
-    """Name the folder of the columns: embeddings, landmarks and code make it."""
-    made = json.dumps([folder, CODE, WIDTH]).encode() + landmarks.tobytes()
-    return f"{folder}-kernel-{sha256(made).hexdigest()[:12]}"
+def name_folder(features: str, landmarks: np.ndarray) -> str:
+    """Name the folder of the columns: features, landmarks and code make it."""
+    made = json.dumps([features, CODE, WIDTH]).encode() + landmarks.tobytes()
+    return f"{features}-kernel-{sha256(made).hexdigest()[:12]}"
 
 
-def keep_landmarks(bench: Bench, folder: str, X: Shards, hashes: np.ndarray) -> np.ndarray:
+def keep_landmarks(bench: Bench, asked: dict, hashes: np.ndarray) -> np.ndarray:
     """Take the landmarks of the last scan, or draw others.
 
-    X: what `folder` holds. hashes (n,): sorted, the images that may be one. Those that an edit took out since stay:
-    another judge would judge all versions anew.
+    hashes (n,): sorted, the images that may be one. Those that an edit took out since stay: another judge would judge
+    all versions anew.
     """
-    file = bench.arrays / "kernel.npz"
+    file, features = bench.arrays / "kernel.npz", name_features(asked)
     kept = load_arrays(file)
-    if kept is not None and str(kept["folder"]) == folder:
-        here = (X.find(kept["landmarks"]) >= 0).all()
+    if kept is not None and str(kept["folder"]) == features:
+        here = all((X.find(kept["landmarks"]) >= 0).all() for X in _feature_shards(bench, asked))
         if here and len(hashes) <= GROWTH * kept["drawn_from"]:
             return kept["landmarks"]
     landmarks = draw_landmarks(hashes)
     save_arrays(
-        file, folder=np.array(folder), landmarks=landmarks, drawn_from=np.array(len(hashes))
+        file, folder=np.array(features), landmarks=landmarks, drawn_from=np.array(len(hashes))
     )
     return landmarks
 
@@ -147,12 +145,23 @@ def draw_landmarks(hashes: np.ndarray) -> np.ndarray:
     return np.sort(hashes[np.argsort(lots, kind="stable")[:LANDMARKS]])
 
 
-def judged_folder(asked: dict) -> str:
-    """Name what the judge is fitted on: a folder of arrays/embeddings.
+def name_features(asked: dict) -> str:
+    """Name what a scan's embedders made: one folder, or two."""
+    return "+".join(filter(None, (asked["folder"], asked.get("also"))))
 
-    asked: the last scan's settings. That of the kernel columns names its embeddings too.
+
+def judged_folder(asked: dict) -> str:
+    """Name what the judge is fitted on.
+
+    asked: the last scan's settings. The folder of the kernel columns names their features too.
     """
-    return asked.get("kernel") or asked["folder"]
+    return asked.get("kernel") or name_features(asked)
+
+
+def read_features(bench: Bench, asked: dict, hashes: np.ndarray) -> Rows | SideBySide:
+    """Read the embeddings that a scan judges by, (n, d)."""
+    rows = [X.rows(hashes) for X in _feature_shards(bench, asked)]
+    return rows[0] if len(rows) == 1 else SideBySide(*rows)
 
 
 def read_columns(bench: Bench, asked: dict, hashes: np.ndarray) -> Rows | SideBySide:
@@ -160,7 +169,14 @@ def read_columns(bench: Bench, asked: dict, hashes: np.ndarray) -> Rows | SideBy
 
     asked: the last scan's settings. Embeddings, and kernel columns where it made them.
     """
-    X = Shards(bench.arrays / "embeddings" / asked["folder"]).rows(hashes)
+    X = read_features(bench, asked, hashes)
     if not asked.get("kernel"):
         return X
-    return SideBySide(X, Shards(bench.arrays / "embeddings" / asked["kernel"]).rows(hashes))
+    out = SideBySide(X, Shards(bench.arrays / "embeddings" / asked["kernel"]).rows(hashes))
+    out.weights = np.repeat([LINEAR, 1.0], [X.shape[1], out.right.shape[1]])
+    return out
+
+
+def _feature_shards(bench: Bench, asked: dict) -> list[Shards]:
+    folders = filter(None, (asked["folder"], asked.get("also")))
+    return [Shards(bench.arrays / "embeddings" / folder) for folder in folders]

@@ -45,5 +45,5 @@ def name_better_model(bench: Bench) -> str:
     if asked["embedder"] != "lite0":
         return f"try {scan} --embedder lite0, {own}"
     if asked["effort"] < 2:
-        return f"try {scan} --effort 2, which trains a network, {own}"
+        return f"try {scan} --effort 2, which looks with a larger network too, {own}"
     return f"try vectors of your own model: {scan} --embeddings FILE"

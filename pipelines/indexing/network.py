@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,27 +24,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Effort(NamedTuple):
-    """How much a network is trained: seeds are averaged."""
-
-    folds: int
-    seeds: int
-
-
-EFFORTS = {2: Effort(folds=3, seeds=1), 3: Effort(folds=5, seeds=3)}
+FOLDS = 3
 
 
 def train_second_opinion(
-    bench: Bench, effort: int, say: Tell, progress: Progress | None, patience: float
+    bench: Bench, say: Tell, progress: Progress | None, patience: float
 ) -> None:
-    """Train the network of `effort`, in a process of its own.
+    """Train the network, in a process of its own.
 
     Where that fails, the probe judges alone, and that is said.
     """
     try:
-        return isolated.run_isolated(
-            network_in_child, bench, dict(effort=effort), patience, say, progress
-        )
+        return isolated.run_isolated(network_in_child, bench, {}, patience, say, progress)
     except ChildLost as e:
         why = f"its process {e}"
     except UserError as e:
@@ -53,14 +44,13 @@ def train_second_opinion(
     say(f"network     there is no second opinion: {why}; the probe judges alone")
 
 
-def network_in_child(bench: Bench, tell: Callable, effort: int) -> None:
+def network_in_child(bench: Bench, tell: Callable) -> None:
     """Train the network, in the child process of `train_second_opinion`."""
     graph = Graph.load(bench.arrays / "graph.npz")
     train_network(
         bench,
         bench.state(),
         graph,
-        effort,
         lambda line: tell(line=line),
         lambda *step: tell(step=step),
     )
@@ -70,7 +60,6 @@ def train_network(
     bench: Bench,
     state: pd.DataFrame,
     graph: Graph,
-    effort: int,
     say: Tell,
     progress: Callable[[float, str], None] | None,
 ) -> None:
@@ -86,11 +75,9 @@ def train_network(
     classes, y = scoring.find_targets(part)
     rows, val = np.flatnonzero(y >= 0), np.flatnonzero((part["split"] == "val").to_numpy())
     _, at = load_nodes(bench, part)
-    folds, seeds = EFFORTS[effort]
     made = [
-        "network 2",
-        folds,
-        seeds,
+        "network 3",
+        FOLDS,
         list(part.index[rows]),
         y[rows].tolist(),
         list(part.index[val]),
@@ -100,20 +87,14 @@ def train_network(
     if kept is not None and str(kept.get("key", "")) == key:
         return say("network     out-of-fold probabilities are there already")
     X = Pixels(Shards(bench.arrays / "pixels"), part.content_hash, training_side(bench, part))
-    n = len(rows) * (folds - 1) // folds
-    seconds = seeds * folds * estimate_seconds("cnn", n, X.shape[1:], len(classes))
-    times = f"{folds} folds" + (f" by {seeds} seeds, averaged," if seeds > 1 else "")
+    n = len(rows) * (FOLDS - 1) // FOLDS
+    seconds = FOLDS * estimate_seconds("cnn", n, X.shape[1:], len(classes))
     say(
-        f"network     {times} of a small convolutional net on {format_count(len(rows), 'image')}:"
+        f"network     {FOLDS} folds of a small convolutional net on {format_count(len(rows), 'image')}:"
         f" expect about {seconds / 60:.1f} minutes here"
     )
-    groups = graph.groups[at][rows]
-    data = TrainingData(X.take(rows), y[rows], len(classes), groups)
-    probs = 0
-    for seed in range(seeds):
-        tell = progress and (lambda done, text, seed=seed: progress((seed + done) / seeds, text))
-        predicted = predict_out_of_fold("cnn", data, seed, folds, progress=tell, also=X.take(val))
-        probs = probs + predicted / seeds
+    data = TrainingData(X.take(rows), y[rows], len(classes), graph.groups[at][rows])
+    probs = predict_out_of_fold("cnn", data, 0, FOLDS, progress=progress, also=X.take(val))
     save_arrays(
         bench.arrays / "second.npz",
         key=np.array(key),

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 class ScanOptions:
     """What a scan does."""
 
-    effort: int = 1  # 0: the probe on embeddings; 1: on a kernel too; 2 and 3 add a network
+    # 0: the probe on embeddings; 1: on a kernel too; 2: on lite2's embeddings too; 3 trains a network
+    effort: int = 1
     embedder: str = "lite0"
     hold_out: bool = True  # samples that equal a val, test or guard sample
     yes: bool = False  # hold them out even where that takes most of a class, of train or of val
@@ -91,13 +92,15 @@ def scan(
     )
     # where a person's own probabilities judge, the probe does not
     wanted = options.effort > 0 and matched is None
-    kernel = add_kernel(bench, state, folder, say, progress) if wanted else None
+    also = embed_further(bench, state, options, say, progress) if wanted else None
+    columns = dict(folder=folder, also=also)
+    columns["kernel"] = add_kernel(bench, state, columns, say, progress) if wanted else None
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
-    if matched is None and options.effort < 2:
+    if matched is None and options.effort < 3:
         (bench.arrays / "second.npz").unlink(missing_ok=True)
-    store_settings(bench, options, folder, engine, matched, kernel)
+    store_settings(bench, options, columns, engine, matched)
 
     measure_quality(bench, state, say, progress)
     held = hold_out_leakage(bench, state, leaks, who)
@@ -113,8 +116,8 @@ def scan(
         say(
             f"probs       {whose} for {format_count(len(own.probs), 'sample')}; {matched.note}; {sample}"
         )
-    elif options.effort > 1:
-        train_second_opinion(bench, options.effort, say, progress, options.patience)
+    elif options.effort > 2:
+        train_second_opinion(bench, say, progress, options.patience)
     begin_step(progress, "judging labels")
     scores = score_labels(bench, say)
     begin_step(progress, "finding issues and gaps")
@@ -168,19 +171,45 @@ def embed_samples(
     return embedded.folder, engine
 
 
+def embed_further(
+    bench: Bench,
+    state: pd.DataFrame,
+    options: ScanOptions,
+    say: Tell,
+    progress: Progress | None,
+) -> str | None:
+    """Embed by lite2 as well, from --effort 2 on; name the folder.
+
+    None below, and where somebody chose an embedder or brought vectors: these are what is to be judged by.
+    """
+    if options.effort < 2 or options.own.vectors is not None:
+        return None
+    if options.embedder != "lite0":
+        say(f"embed       by {options.embedder} alone: lite2 goes with lite0")
+        return None
+    step = name_steps(progress, "embedding by lite2")
+    embedded = embed_images(bench, state.content_hash, "lite2", step, options.patience)
+    say(
+        f"embed       {embedded.new:,} of {format_count(len(state), 'image')} were new to lite2, "
+        f"{format_count(embedded.rows.shape[1], 'number')} each"
+    )
+    return embedded.folder
+
+
 def store_settings(
     bench: Bench,
     options: ScanOptions,
-    folder: str,
+    columns: dict[str, str | None],
     engine: str | None,
     matched: MatchedProbs | None,
-    kernel: str | None,
 ) -> None:
-    """Store what the scan was asked for, for `scan_settings.read_settings`."""
+    """Store what the scan was asked for, for `scan_settings.read_settings`.
+
+    columns: folders of what the probe reads: embeddings, further ones, kernel columns.
+    """
     asked = dict(
         embedder=options.embedder,
-        folder=folder,
-        kernel=kernel,
+        **columns,
         engine=engine,
         effort=options.effort,
         probabilities="own" if matched is not None else "probe",

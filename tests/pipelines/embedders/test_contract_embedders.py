@@ -17,7 +17,7 @@ def embedder(request, tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("ASSAY_ENGINE", "fp32")  # int8 takes a minute to make
-    if request.param == "lite0":
+    if request.param in ("lite0", "lite2"):
         pytest.importorskip("efficientnet_lite_pytorch")
     return find_embedder(request.param)
 
@@ -58,5 +58,5 @@ def test_changed_code_is_another_version(tmp_path, monkeypatch):
     "name", ["resnet50", "no_such_module:f", "numpy:no_such_function", "a:b:c"]
 )
 def test_what_is_no_embedder_is_refused_with_what_there_is(name):
-    with pytest.raises(UserError, match=r"lite0, pixels (and|or) package\.module:function"):
+    with pytest.raises(UserError, match=r"lite0, lite2, pixels (and|or) package\.module:function"):
         find_embedder(name)

@@ -393,7 +393,7 @@ def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(
     others = set(me.children())  # of other tests of this process
     found = scan(
         bench,
-        ScanOptions(embedder="pixels", effort=2, patience=patience),
+        ScanOptions(embedder="pixels", effort=3, patience=patience),
         say=lines.append,
         progress=hit,
     )
