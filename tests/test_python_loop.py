@@ -228,6 +228,7 @@ def test_probabilities_and_embeddings_go_in_as_they_come_out(scanned):
 
 @pytest.mark.slow
 def test_label_issues_are_what_cleanlab_makes_of_the_same_probabilities(scanned):
+    from cleanlab.count import num_label_issues
     from cleanlab.rank import get_label_quality_scores
 
     found, probs = scanned.label_issues(), scanned.pred_probs()
@@ -236,7 +237,9 @@ def test_label_issues_are_what_cleanlab_makes_of_the_same_probabilities(scanned)
     y = probs.columns.get_indexer(found.given_label)
     assert np.allclose(found.label_score, get_label_quality_scores(y, p, method="self_confidence"))
     assert (found.predicted_label == probs.columns[p.argmax(1)]).all()
-    assert (found.is_label_issue == (found.predicted_label != found.given_label)).all()
+    assert (found.predicted_label != found.given_label)[found.is_label_issue].all()
+    counted = num_label_issues(y, p, estimation_method="off_diagonal")
+    assert counted <= found.is_label_issue.sum() <= 1.5 * counted, "as many as it counts, and some"
     assert set(scanned.issues("label")["sample"]) == set(found.index[found.is_label_issue])
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import live
-from assay.curation.label_quality.score_files import LabelScores, read_leverage
+from assay.curation.label_quality.flagging import flag_labels
+from assay.curation.label_quality.score_files import LabelScores, read_cuts, read_leverage
 from assay.curation.review import progress
 from assay.curation.text import format_count
 
@@ -54,7 +55,10 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     elif best == label:
         sentences.append("That is its label, so nothing is doubted.")
     else:
-        sentences += doubt_sentences(label, best, p[own], state.reviewed[sample])
+        cuts = read_cuts(bench, len(classes))
+        judged = np.where(kept.few, 0, p)[None]  # classes too small are no answer
+        flagged = bool(flag_labels(np.array([own]), judged / judged.sum(), cuts)[0])
+        sentences += doubt_sentences(label, best, p[own], flagged, state.reviewed[sample])
     if h is not None:
         sentences.append(
             f"Its own label would have pulled the model's answer by a share of {h:.2f}: "
@@ -68,15 +72,20 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     )
 
 
-def doubt_sentences(label: str, best: str, score: float, reviewed: bool) -> list[str]:
-    """Say why a label is flagged, and what its score is not."""
-    flagged = (
-        "It was flagged until somebody decided about it:" if reviewed else "It is flagged because"
-    )
+def doubt_sentences(
+    label: str, best: str, score: float, flagged: bool, reviewed: bool
+) -> list[str]:
+    """Say why a label is flagged or not, and what its score is not."""
+    if flagged:
+        it = "It was flagged until somebody decided about it" if reviewed else "It is flagged"
+        why = "and of the labels that the model contradicts it is among the least trusted"
+    else:
+        it = "It is not flagged"
+        why = "but no more labels are flagged than are likely to be wrong, and others are trusted less"
     return [
         f"It is labelled {label}, to which the model gives {score:.0%}: its score. "
         "The lowest scores come first in the queue.",
-        f"{flagged} {best} is likelier than {label}; no threshold was chosen.",
+        f"{it}: {best} is likelier than {label}, {why}.",
         "A score is no probability of being wrong: only people's decisions on images drawn at "
         "random tell how many labels are.",
     ]

@@ -24,6 +24,7 @@ from assay.curation.label_quality.kernel_columns import SideBySide, judged_folde
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.score_files import StoredScores
 from assay.curation.label_quality.scoring import (
+    choose_cuts,
     class_indices,
     find_targets,
     score_labels,
@@ -64,16 +65,20 @@ class Judge:
     classes: list[str]
     fixed: dict[str, np.ndarray]  # of a probe, by FIXED
     second: SecondOpinion | None = None
+    cuts: np.ndarray | None = None  # (k,) what it flags labels by; an older Assay left none
 
     @classmethod
     def load(cls, path: Path) -> Judge:
         kept = load_arrays(path)
         fixed = {name: kept[name] for name in FIXED}
-        return cls(json.loads(str(kept["classes"])), fixed, SecondOpinion.from_arrays(kept))
+        second = SecondOpinion.from_arrays(kept)
+        return cls(json.loads(str(kept["classes"])), fixed, second, kept.get("cuts"))
 
     def save(self, path: Path) -> None:
         second = {} if self.second is None else self.second.to_arrays()
-        save_arrays(path, classes=np.array(json.dumps(self.classes)), **self.fixed, **second)
+        cuts = {} if self.cuts is None else dict(cuts=self.cuts)
+        classes = np.array(json.dumps(self.classes))
+        save_arrays(path, classes=classes, **self.fixed, **second, **cuts)
 
     def rename_second(self, bench: Bench, version: str | int) -> Judge:
         """Call the classes of its second opinion as a version calls them."""
@@ -113,6 +118,7 @@ class VersionPredictions:
     classes: list[str]
     probs: np.ndarray  # (n, k)
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
+    cuts: np.ndarray | None  # (k,) what its labels are flagged by; None: its own
 
 
 # ---- the judge of a version
@@ -158,15 +164,17 @@ def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
     return judge.rename_second(bench, version)
 
 
-def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> None:
+def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> Judge:
     """Leave a judge for the versions from the log position `upto` on."""
-    probe, second = fitted.probe, SecondOpinion.of_scan(bench)
+    part, classes, probe = fitted.part, fitted.classes, fitted.probe
+    probs, second = probe.pred_probs(fitted.X), SecondOpinion.of_scan(bench)
     if second is not None:
-        ids = np.asarray(fitted.part.index, "S32")
-        second = second.weigh(fitted.classes, ids, probe.pred_probs(fitted.X), probe.y)
+        second = second.weigh(classes, np.asarray(part.index, "S32"), probs, probe.y)
+    probs = _blend(part, classes, probs, second)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
-    judge = Judge(fitted.classes, fixed, second)
+    judge = Judge(classes, fixed, second, choose_cuts(part, classes, probs, probe.few()))
     judge.save(bench.arrays / "judges" / f"{settings_key(bench)}-{upto:012}.npz")
+    return judge
 
 
 def second_opinion_age(bench: Bench, state: pd.DataFrame) -> dict | None:
@@ -218,17 +226,24 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
     here = find_targets(part)[0]
     if judge is None or not set(here) <= set(judge.classes):  # a class that no judge knows
         fitted = fit_probe(bench, state)
-        classes, X, probe = fitted.classes, fitted.X, fitted.probe
+        classes, X, probe, cuts = fitted.classes, fitted.X, fitted.probe, None
     else:
         _need_two_classes(here)
-        classes = judge.classes
+        classes, cuts = judge.classes, judge.cuts
         X, groups = load_columns(bench, part)
         probe = judge.refit(X, find_targets(part, classes)[1], groups)
-    probs = probe.pred_probs(X)
-    if judge is not None and judge.second is not None:
-        second = AlignedOpinion(judge.second, classes, np.asarray(part.index, "S32"))
-        probs = second.blend(probs, class_indices(part.label, classes))
-    return VersionPredictions(part, classes, probs, probe.few())
+    probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second)
+    return VersionPredictions(part, classes, probs, probe.few(), cuts)
+
+
+def _blend(
+    part: pd.DataFrame, classes: list[str], probs: np.ndarray, second: SecondOpinion | None
+) -> np.ndarray:
+    """Mix a second opinion into a probe's probabilities (n, k), in place."""
+    if second is None:
+        return probs
+    aligned = AlignedOpinion(second, classes, np.asarray(part.index, "S32"))
+    return aligned.blend(probs, class_indices(part.label, classes))
 
 
 def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:
@@ -283,9 +298,8 @@ def score_version(bench: Bench, version: str | int) -> pd.DataFrame:
     if kept is not None:
         return StoredScores.from_arrays(kept).to_frame(state)
     made = predict_version(bench, version)
-    found = score_labels(made.part, made.classes, made.probs, made.few)
-    # who has decided is no part of the tree: to_frame adds it
-    found["flagged"] = (found.suggestion != found.label).to_numpy(bool)
+    undecided = made.part.assign(reviewed=False)  # no part of the tree: to_frame adds it
+    found = score_labels(undecided, made.classes, made.probs, made.few, made.cuts)
     scores = StoredScores.from_frame(made.part, made.classes, made.few, found)
     with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
         save_arrays(file, **scores.to_arrays())

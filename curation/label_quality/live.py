@@ -110,7 +110,7 @@ class LiveProbe:
         probs, few = self.probe.pred_probs(self.X), self.probe.few()
         if self.second is not None:
             probs = self.second.blend(probs, indices)
-        found = score_labels(part, self.classes, probs, few)
+        found = score_labels(part, self.classes, probs, few, self.stored.cuts)
         return ScoredState(upto, state, found, self.classes, probs, few), changed
 
 
@@ -168,11 +168,10 @@ class LiveScores:
         It is left as the judge of the versions from now on.
         """
         fitted = fit_probe(self.bench, state)
-        keep_judge(self.bench, upto, fitted)
+        judge = keep_judge(self.bench, upto, fitted)
         ids = np.asarray(fitted.part.index, "S32")
-        stored = StoredProbe(
-            judged_folder(read_settings(self.bench)), ids, fitted.classes, fitted.probe
-        )
+        folder = judged_folder(read_settings(self.bench))
+        stored = StoredProbe(folder, ids, fitted.classes, fitted.probe, judge.cuts)
         self.probe, self.changed = LiveProbe(self.bench, stored, fitted.part), True
         self.unwritten, _ = self.probe.score(upto, state)
         return self.publish()

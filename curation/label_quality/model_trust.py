@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WEAK = 1 / 3  # share of labels that a model contradicts, from which on it is the model to doubt
 ENOUGH = 30  # labels before such a share says anything
 
 
-def warn_of_weak_model(bench: Bench, flagged: int, judged: int) -> str | None:
+def warn_of_weak_model(bench: Bench, scores: pd.DataFrame) -> str | None:
     """Warn where a model contradicts more labels than can be wrong.
 
-    None where it does not. flagged: labels that look wrong to it, of `judged` that nobody has
-    reviewed.
+    None where it does not, of the labels that nobody has reviewed. scores: as score_labels gives them. Flagged are
+    fewer than it contradicts: see flagging.
     """
-    if judged < ENOUGH or flagged <= WEAK * judged:
+    judged = scores[~scores.reviewed.to_numpy(bool)]
+    contradicted = int((judged.suggestion != judged.label).sum())
+    if len(judged) < ENOUGH or contradicted <= WEAK * len(judged):
         return None
     return (
-        f"the model agrees with {1 - flagged / judged:.0%} of {format_count(judged, 'label')} that it "
+        f"the model agrees with {1 - contradicted / len(judged):.0%} of "
+        f"{format_count(len(judged), 'label')} that it "
         "did not see: unless so many labels are wrong, its flags say more of the model than of "
         f"the labels; {name_better_model(bench)}"
     )

@@ -127,6 +127,7 @@ class StoredProbe:
     ids: np.ndarray  # (n,) S32: the samples it judges, in the state's order
     classes: list[str]
     probe: Probe
+    cuts: np.ndarray | None = None  # (k,) what it flags labels by; an older Assay left none
 
     @classmethod
     def load(cls, bench: Bench) -> StoredProbe | None:
@@ -138,7 +139,7 @@ class StoredProbe:
         probe = Probe(kept["mean"], kept["scale"], len(classes))
         for name in Probe.ARRAYS:
             setattr(probe, name, kept[name])
-        return cls(str(kept["folder"]), kept["ids"], classes, probe)
+        return cls(str(kept["folder"]), kept["ids"], classes, probe, kept.get("cuts"))
 
     def save(self, bench: Bench) -> None:
         save_arrays(
@@ -147,7 +148,14 @@ class StoredProbe:
             ids=self.ids,
             classes=np.array(json.dumps(self.classes)),
             **{name: np.asarray(getattr(self.probe, name)) for name in Probe.ARRAYS},
+            **({} if self.cuts is None else dict(cuts=self.cuts)),
         )
+
+
+def read_cuts(bench: Bench, k: int) -> np.ndarray:
+    """Read what the last scan's judge flags labels by: (k,), as fit_cuts."""
+    kept = load_arrays(bench.arrays / "probe.npz", ["cuts"]) or {}
+    return kept.get("cuts", np.ones(k))
 
 
 def read_leverage(bench: Bench, sample: str) -> float | None:

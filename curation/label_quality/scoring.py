@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.features import neighbor_graph
+from assay.curation.label_quality.flagging import fit_cuts, flag_labels
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.classification import TASK, class_indices
@@ -57,24 +58,45 @@ def scored_rows(
 
 
 def score_labels(
-    state: pd.DataFrame, classes: Sequence[str], probs: np.ndarray, few: np.ndarray
+    state: pd.DataFrame,
+    classes: Sequence[str],
+    probs: np.ndarray,
+    few: np.ndarray,
+    cuts: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Score the labels of a state: worst labels lowest.
 
     Of every labelled, kept train and val sample. probs (n, k): of the rows of the state. few (k,): classes with too
-    few samples to judge, or to suggest. Frame by sample: label, reviewed, score (probability of the label it has),
-    suggestion, confidence (probability of that), flagged (another class is likelier, and nobody has decided about the
-    label).
+    few samples to judge, or to suggest. cuts (k,): as choose_cuts, which is asked where they are None. Frame by
+    sample: label, reviewed, score (probability of the label it has), suggestion, confidence (probability of that),
+    flagged (see flagging; and nobody has decided about the label).
     """
+    rows, y, p = _judged_probs(state, classes, probs, few)
+    out = TASK.score(y, p, classes).set_index(state.index[rows])
+    out.insert(0, "label", state.label.iloc[rows])
+    out.insert(1, "reviewed", state.reviewed.iloc[rows])
+    cuts = fit_cuts(y, p) if cuts is None else cuts
+    out["flagged"] = flag_labels(y, p, cuts) & ~out.reviewed.to_numpy(bool)
+    return out
+
+
+def choose_cuts(
+    state: pd.DataFrame, classes: Sequence[str], probs: np.ndarray, few: np.ndarray
+) -> np.ndarray:
+    """Choose what the labels of a state are flagged by: see fit_cuts."""
+    _, y, p = _judged_probs(state, classes, probs, few)
+    return fit_cuts(y, p)
+
+
+def _judged_probs(
+    state: pd.DataFrame, classes: Sequence[str], probs: np.ndarray, few: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give (rows, their class indices (m,), their probabilities (m, k)) that are scored."""
     rows, y = scored_rows(state, classes, few)
     p = np.ascontiguousarray(probs[rows], "f8")
     p[:, few] = 0
     p /= p.sum(1, keepdims=True)
-    out = TASK.score(y[rows], p, classes).set_index(state.index[rows])
-    out.insert(0, "label", state.label.iloc[rows])
-    out.insert(1, "reviewed", state.reviewed.iloc[rows])
-    out["flagged"] &= ~out.reviewed.to_numpy(bool)
-    return out
+    return rows, y[rows], p
 
 
 def explain_labels(bench: Bench, state: pd.DataFrame, rows: pd.DataFrame) -> list[str]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.label_quality.score_files import LabelScores
+from assay.curation.label_quality.flagging import flag_labels
+from assay.curation.label_quality.score_files import LabelScores, read_cuts
+from assay.curation.label_quality.scoring import class_indices
 from assay.curation.statistics import errors_left, sampling
 from assay.curation.statistics.sampling import random_order_rows
 from assay.curation.storage.arrays import locate_hashes
@@ -126,8 +128,8 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     """Count what the random stratum says of each class.
 
     Dicts of class (the given label), sure_at_random, hits (wrong), flagged (those whose given label
-    the model doubts now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
-    clean_flagged; [] where nothing is scanned. Rates take 30 drawn; rare classes are doubted more often
+    the model flags now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
+    clean_flagged; [] where nothing is scanned. Rates take 30 drawn; rare classes are flagged more often
     than others, and this is where it shows.
     """
     kept = LabelScores.load(bench)
@@ -136,14 +138,16 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
     if kept is None or not len(sure):
         return []
     former = names_at(bench).former_names(state.label.dropna().unique())
-    classes = np.array([former.get(name, name) for name in kept.classes], object)
+    classes = [former.get(name, name) for name in kept.classes]
     at = find_unsorted(kept.ids, np.asarray(sure, "S32"))
     given = state.given_label.loc[sure].to_numpy(object)
-    predicted = classes[np.where(kept.few, 0, kept.pred_probs[at]).argmax(1)]
+    y = class_indices(given, classes)
+    probs = np.where(kept.few, 0, kept.pred_probs[at])
+    probs /= np.maximum(probs.sum(1, keepdims=True), 1e-12)
     # a class too small to judge is doubted nowhere
-    judged = (at >= 0) & ~np.isin(given.astype(str), classes[kept.few].astype(str))
+    judged = (at >= 0) & (y >= 0) & ~kept.few[y]
     wrong = find_wrong(bench, state.loc[sure]).to_numpy()
-    doubted = judged & (predicted != given)
+    doubted = judged & flag_labels(y, probs, read_cuts(bench, len(classes)))
     out = []
     for name in order_classes(bench, set(given)):
         here = given == name

@@ -41,7 +41,8 @@ def build_queue(
     came with, so that two people's judgements can be compared.
     opinion: only labels that this second opinion doubts, in the order of our own scores, beside the random ones.
     Frame rank (None where only drawn), sample, source_id, path, given_label, suggested_label, score,
-    reason, random. Its attrs["made_of"] counts the rows: disagreements, suspicious, random, again.
+    reason, random. Its attrs["made_of"] counts the rows: disagreements, suspicious, random, again; attrs["flagged"]
+    the flagged ones.
     """
     if n < 1 or not 0 <= (random or 0) <= 1 or not 0 <= again <= 1:
         raise UserError(
@@ -161,7 +162,9 @@ def order_queue(
         )
     )
     rows = rows[COLUMNS]
+    flagged = scores.index[scores.flagged.to_numpy(bool)] if "flagged" in scores else []
     drawn, others, contradicted = rows.random, set(again), set(first)
+    rows.attrs["flagged"] = int(rows["sample"].isin(flagged).sum())
     rows.attrs["made_of"] = dict(
         disagreements=int((~drawn & rows["sample"].isin(contradicted)).sum()),
         suspicious=int((~drawn & rows["rank"].notna() & ~rows["sample"].isin(contradicted)).sum()),

@@ -12,7 +12,7 @@ from assay.curation.features import scan_settings
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.issues import finders, listing
 from assay.curation.issues.opinions import opinion_kinds
-from assay.curation.label_quality import judges
+from assay.curation.label_quality import judges, live
 from assay.curation.label_quality.live import LiveProbe
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.review import label_noise, next_step, progress
@@ -85,7 +85,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         out["issues"] = {k: int(counts[k]) for k in kinds if k in counts}
         if scan_settings.is_scanned(bench):
             out["network"] = judges.second_opinion_age(bench, state)
-            out["weak_model"] = find_weak_model(bench, out)
+            scores = live.label_scores(bench, version, scan_needed=False)
+            out["weak_model"] = warn_of_weak_model(bench, scores)
             out["classes_reviewed"] = progress.summarize_classes(bench, state)
             if pointers.is_head(bench, version):
                 out |= look_ahead(bench, state)
@@ -126,13 +127,6 @@ def list_worst(
     shown = found.loc[~locked, ["kind", "sample", "score"]]
     shown = shown.sort_values("score", kind="stable").groupby("kind").head(most)
     return {str(kind): list(part["sample"]) for kind, part in shown.groupby("kind")}
-
-
-def find_weak_model(bench: Bench, status: dict) -> str | None:
-    """Warn where the scan's model contradicts too many labels; else None."""
-    judged = sum(status["splits"].get(split, 0) for split in ("train", "val"))
-    unreviewed = judged - status["review"]["reviewed"]
-    return warn_of_weak_model(bench, status["issues"].get("label", 0), unreviewed)
 
 
 def order_counts(bench: Bench, counts: pd.Series, version: str) -> dict[str, int]:

@@ -28,7 +28,7 @@ class Task:
     # labels (n,) and classes -> what the probe fits, (n,) or (n, k); -1 where a row has no label of these
     targets: Callable[[Sequence, Sequence[str]], np.ndarray]
     # targets (m,), out-of-sample probabilities (m, k), classes
-    # -> frame of m rows: score (0 to 1, low is bad), suggestion, confidence, flagged
+    # -> frame of m rows: score (0 to 1, low is bad), suggestion, confidence
     score: Callable[[np.ndarray, np.ndarray, Sequence[str]], pd.DataFrame]
     # predicted and true labels (n,) -> (n,), 0 wrong to 1 right
     correct: Callable[[Sequence, Sequence], np.ndarray]

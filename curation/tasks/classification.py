@@ -52,15 +52,14 @@ def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> p
     """Score labels by out-of-sample probabilities, through cleanlab.
 
     y (m,): class indices; probs (m, k): rows sum to 1. Frame of m rows: score (probability of the label, low is bad),
-    suggestion (the likeliest class), confidence (its probability), flagged (another class is likelier).
+    suggestion (the likeliest class), confidence (its probability).
     """
     import pandas as pd
-    from cleanlab.filter import find_predicted_neq_given
     from cleanlab.rank import get_label_quality_scores
 
     out = pd.DataFrame(index=range(len(y)))
     if not len(y):
-        return out.assign(score=0.0, suggestion="", confidence=0.0, flagged=False)
+        return out.assign(score=0.0, suggestion="", confidence=0.0)
     best = probs.argmax(1)
     seen = np.unique(np.r_[y, best])  # cleanlab wants labels 0..k-1 that occur
     narrow, alone = np.searchsorted(seen, y), len(seen) == 1
@@ -69,7 +68,6 @@ def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> p
     )
     out["suggestion"] = np.array(classes, dtype=object)[best]
     out["confidence"] = probs[np.arange(len(y)), best]
-    out["flagged"] = False if alone else find_predicted_neq_given(narrow, probs[:, seen])
     return out
 
 

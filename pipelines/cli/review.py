@@ -223,18 +223,15 @@ def describe_queue(rows: pd.DataFrame) -> str:
     made_of = rows.attrs["made_of"]
     if not len(rows):
         return "0 to review: nothing is left that nobody reviewed"
-    worst = rows[rows["rank"].notna() & (rows.reason != "")]
-    both = int((worst.random).sum())
+    both = int((rows["rank"].notna() & (rows.reason != "") & rows.random).sum())
     counts = made_of | dict(suspicious=made_of.get("suspicious", 0) + both)
     parts = [f"{n:,} {QUEUE_WORDS[kind]}" for kind, n in counts.items() if n]
     if both:
         parts.append(f"{both:,} of them both")
-    flagged = int(
-        (worst.suggested_label.notna() & (worst.suggested_label != worst.given_label)).sum()
-    )
+    flagged = rows.attrs.get("flagged")
     # the others come next by their score
-    some = flagged < counts["suspicious"]
-    flags = f"; {flagged:,} are flagged: another label is likelier" if some else ""
+    some = flagged is not None and flagged < counts["suspicious"]
+    flags = f"; {flagged:,} are flagged" if some else ""
     return f"{len(rows):,} to review: {', '.join(parts)}{flags}"
 
 

@@ -248,8 +248,7 @@ def score_labels(bench: Bench, say: Tell) -> pd.DataFrame:
         f"labels      {scores.flagged.sum():,} of {len(scores):,} train and val labels"
         f" look wrong to the model{aside}"
     )
-    unreviewed = int((~scores.reviewed.astype(bool)).sum())
-    if warning := warn_of_weak_model(bench, int(scores.flagged.sum()), unreviewed):
+    if warning := warn_of_weak_model(bench, scores):
         say(f"note: {warning}")
     return scores
 

@@ -89,7 +89,7 @@ class Scan(Output):
     """How many labels a scan judged and doubts."""
 
     judged: int = says("labels judged")
-    flagged: int = says("of these, another class is likelier")
+    flagged: int = says("of these, flagged as probably wrong")
     issues: dict[str, int] = says("issues found, of each kind")
     gaps: int = says("gaps found: where data are missing, or the model is wrong more often")
     first_gap: str | None = says("the gap that explains most validation errors")

@@ -32,10 +32,10 @@ class ReviewedClass(Part):
     class_: str = Field(alias="class", description="the given label")
     sure_at_random: int = says("drawn at random, and sure")
     hits: int = says("of these, wrong")
-    flagged: int = says("of these, doubted by the model")
-    flagged_hits: int = says("doubted and wrong")
+    flagged: int = says("of these, flagged by the model as it is now")
+    flagged_hits: int = says("flagged and wrong")
     clean: int = says("right ones")
-    clean_flagged: int = says("right ones that are doubted")
+    clean_flagged: int = says("right ones that are flagged")
 
 
 class Network(Part):

@@ -36,15 +36,11 @@ def test_targets_are_rows_without_a_label_apart(task):
 
 
 def test_scores_are_those_of_a_hand_made_table(task):
-    """Two labels that the model shares, one that it doubts."""
+    """Two labels that the model shares, one that it contradicts."""
     probs = np.array([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6], [0.7, 0.2, 0.1]])
     y = task.targets(["1", "ape", "2"], CLASSES)
     found = task.score(y, probs, CLASSES)
-    assert np.allclose(found.score, [0.8, 0.6, 0.2]) and found.flagged.tolist() == [
-        False,
-        False,
-        True,
-    ]
+    assert np.allclose(found.score, [0.8, 0.6, 0.2])
     assert found.suggestion.tolist() == ["1", "ape", "1"] and np.allclose(
         found.confidence, [0.8, 0.6, 0.7]
     )
