@@ -82,9 +82,7 @@ def _flag_fairly(
     """
     upto = np.r_[0, np.cumsum(clean)]
     sizes, many = np.maximum(sizes, 1e-12), np.count_nonzero(sizes)
-    burden = (upto[1:] - upto[np.searchsorted(of, of)]) / sizes[
-        of
-    ]  # share of the clean, up to here
+    burden = (upto[1:] - upto[np.searchsorted(of, of)]) / sizes[of]  # share of the clean, so far
     burden[sizes[of] >= RARE * sizes.sum() / many] = 0
 
     def flag(most: float) -> np.ndarray:
