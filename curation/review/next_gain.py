@@ -38,7 +38,8 @@ class NextGain(NamedTuple):
     def describe(self) -> str:
         low, high = (format_points(x, digits=2) for x in (self.low, self.high))
         gain = format_points(self.gain, digits=2)
-        return f"{gain} points [{low}, {high}] more probability for the right class, on {self.n:,} val labels"
+        judged = format_count(self.n, "val label")
+        return f"{gain} points [{low}, {high}] more probability for the right class, on {judged}"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation.label_quality.kernel_columns import store_columns
 from assay.curation.storage.interface import Bench, Progress, Tell
+from assay.curation.text import format_count
 from assay.pipelines.indexing.scan_progress import begin_step
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def add_kernel(
     """
     drawn = state.content_hash[(state.split == "train") & state.keep]
     if len(state) > MOST:
-        say(f"kernel      left out: over {MOST:,} images the probe is linear, as at --effort 0")
+        most = format_count(MOST, "image")
+        say(f"kernel      left out: over {most} the probe is linear, as at --effort 0")
         return None
     if len(drawn) < LEAST:
         return None

@@ -62,7 +62,7 @@ def test_a_control_takes_no_more_verified_labels_than_chance_does(scanned):
     state = scanned.state()
     verified = {s for s in sampling.random_order(state) if state["split"][s] == "train"}
     verified = [s for s in sampling.random_order(state) if s in verified][:50]
-    n = min(60, len(scanned.flagged("v1")))
+    n = min(60, (state["split"][scanned.flagged("v1").index] == "train").sum())
     taken = []
     for seed in range(6):
         control = scanned.state(f"v1 ~ random({n}, seed={seed})")
