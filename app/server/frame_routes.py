@@ -9,7 +9,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -93,12 +92,15 @@ def make_frame_routes(session: Callable[[], ReviewSession], state: FrameState) -
 
     def stop_below(asked: dict) -> dict:
         points = read_field(asked, "points", str, "") or "0"
-        with suppress(ValueError):
-            session().bench.set_stop(float(points) / 100 or None, read_who(asked))
-            seq = find_position(session().bench, "HEAD")
-            session().request_rescore(seq)
-            return dict(seq=seq)
-        raise UserError(f"expected a number of points, found {points[:40]!r}", "for example: 0.2")
+        try:
+            below = float(points) / 100
+        except ValueError:
+            problem = f"expected a number of points, found {points[:40]!r}"
+            raise UserError(problem, "for example: 0.2") from None
+        session().bench.set_stop(below or None, read_who(asked))
+        seq = find_position(session().bench, "HEAD")
+        session().request_rescore(seq)
+        return dict(seq=seq)
 
     def commit(asked: dict) -> dict:
         who, message = read_who(asked), read_field(asked, "message", str, "")

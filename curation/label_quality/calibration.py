@@ -19,7 +19,7 @@ STEEP = 0.05, 50.0  # bounds of the curve's slopes: above 0, so that no order is
 USUAL = 5.0  # slope to which few samples lean
 STIFF = 0.03  # how strongly: the penalty of a slope's square, and of a bend's, in the log-loss of one sample
 MOST = 20_000  # rows that are asked
-CELLS = 2_000_000  # rows by classes that are asked
+PROBABILITIES = 2_000_000  # of rows by classes, that are asked
 
 
 class Curve(NamedTuple):
@@ -29,7 +29,10 @@ class Curve(NamedTuple):
     heights: np.ndarray  # (m,) logits there
 
     def places(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find each score's segment, and how far along it lies: 0 to 1, or beyond at the ends."""
+        """Find each score's segment, and how far along it lies.
+
+        From 0 to 1, or beyond at the ends.
+        """
         along = (scores - self.knots[0]) / (self.knots[1] - self.knots[0])
         segment = np.clip(along, 0, len(self.knots) - 2).astype("i4")
         return segment, along - segment
@@ -55,13 +58,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def fit_calibration(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, np.ndarray]:
-    """Choose the curve, and the stretch (k,) of each class's scores before it, by log-loss.
+    """Choose the curve and each class's stretch by log-loss.
 
-    scores (n, k): of a model that has not seen the label. y (n,): class indices.
+    Returns both; the stretch (k,) multiplies scores before the curve. scores (n, k): of a model that has not seen the
+    label. y (n,): class indices.
     """
     n, k = scores.shape
     share = np.maximum(np.bincount(y, minlength=k), 1) / n * k
-    rows = slice(None, None, max(1, -(-n // min(MOST, max(2000, CELLS // k)))))
+    rows = slice(None, None, max(1, -(-n // min(MOST, max(2000, PROBABILITIES // k)))))
     stretches = [share**-rare for rare in RARE]
     found = [fit_curve(scores[rows] * stretch, y[rows]) for stretch in stretches]
     best = min((0, 1), key=lambda i: found[i][1])

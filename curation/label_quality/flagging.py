@@ -23,9 +23,9 @@ FAIR = 2.0  # times the average share of clean labels, that a rare class may hav
 
 
 def flag_labels(y: np.ndarray, probs: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Flag labels y (m,) that are trusted less than the cut (k,) of their class: bool (m,).
+    """Flag labels that are trusted less than their class's cut.
 
-    probs (m, k), out of sample. Never one that the model finds likeliest.
+    Bool (m,). y (m,): class indices; cuts (k,); probs (m, k), out of sample. Never one that the model finds likeliest.
     """
     return (_trust(y, probs) < cuts[y]) & (probs.argmax(1) != y)
 

@@ -182,10 +182,12 @@ def embed_further(
 
     None below, and where somebody chose an embedder or brought vectors: these are what is to be judged by.
     """
-    if options.effort < 2 or options.own.vectors is not None:
+    if options.effort < 2:
         return None
-    if options.embedder != "lite0":
-        say(f"embed       by {options.embedder} alone: lite2 goes with lite0")
+    own = options.own.vectors is not None
+    if own or options.embedder != "lite0":
+        by = "your vectors" if own else options.embedder
+        say(f"embed       by {by} alone: lite2 goes with lite0")
         return None
     step = name_steps(progress, "embedding by lite2")
     embedded = embed_images(bench, state.content_hash, "lite2", step, options.patience)

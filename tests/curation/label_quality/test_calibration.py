@@ -88,7 +88,7 @@ def test_a_curve_goes_on_beyond_its_ends_and_turns_no_order_around():
 
 
 def test_thousands_of_classes_ask_fewer_rows(monkeypatch):
-    monkeypatch.setattr(calibration, "CELLS", 1000)
+    monkeypatch.setattr(calibration, "PROBABILITIES", 1000)
     seen = []
     places = Curve.places
     monkeypatch.setattr(Curve, "places", lambda self, s: (seen.append(s.shape), places(self, s))[1])
