@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".txt",)
 MAX_TEXT = 1_000_000  # bytes: what is longer is a book, and no example of a class
 MANY = 65_536  # texts in a shard, at most
-SHINGLE = 5  # characters
+PIECE = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]|\w+"
+)  # words; Han and Kana one by one
 NEAR_DUPLICATE = 0.7  # of all shingles of two texts, so many are in both
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -78,12 +80,14 @@ class TextMedia:
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray
     ) -> Similarities:
         """Compare pairs of texts by the shingles that both have (Jaccard)."""
-        texts = Texts(shards, hashes)
+        needed, pairs = np.unique(pairs, return_inverse=True)
+        texts = Texts(shards, hashes).take(needed)[:]
         shingles = lru_cache(4096)(lambda i: cut_shingles(texts[i]))
         alike = np.zeros(len(pairs))
         for n in np.lexsort(pairs.T[::-1]):  # the first of a pair is cut once
             a, b = (shingles(int(i)) for i in pairs[n])
-            alike[n] = len(a & b) / max(1, len(a | b))
+            both = len(a & b)
+            alike[n] = both / (len(a) + len(b) - both)
         return Similarities(alike, NEAR_DUPLICATE)
 
 
@@ -102,7 +106,8 @@ class Texts:
                 f"expected every text, found {(at < 0).sum():,} of {len(at):,} missing in {shards.folder}",
                 "import their source again",
             )
-        self.arrays, self.shard, self.index = shards.arrays, shards.shard[at], shards.index[at]
+        self.buffers = [memoryview(array) for array in shards.arrays]
+        self.shard, self.index = shards.shard[at], shards.index[at]
 
     def __len__(self) -> int:
         return len(self.shard)
@@ -115,15 +120,13 @@ class Texts:
 
     def __getitem__(self, keep: Any) -> Any:
         if np.ndim(keep) == 0 and not isinstance(keep, slice):
-            return self._read(int(keep))
+            return next(iter(self.take(np.array([keep]))))
         return list(self.take(keep))
 
     def __iter__(self) -> Iterator[str]:
-        return map(self._read, range(len(self)))
-
-    def _read(self, i: int) -> str:
-        start, size = int(self.index["row"][i]), int(self.index["width"][i])
-        return self.arrays[self.shard[i]][start : start + size].tobytes().decode()
+        starts, sizes = self.index["row"].tolist(), self.index["width"].tolist()
+        for shard, start, size in zip(self.shard.tolist(), starts, sizes):
+            yield str(self.buffers[shard][start : start + size], "utf-8")
 
 
 def store_texts(
@@ -217,10 +220,10 @@ def as_array(blob: bytes) -> np.ndarray:
     return np.frombuffer(blob, "u1")
 
 
-def cut_shingles(text: str) -> frozenset[str]:
-    """Cut a text into overlapping pieces, whatever its capitals and blanks."""
-    plain = re.sub(r"\s+", " ", text.casefold()).strip()
-    return frozenset(plain[i : i + SHINGLE] for i in range(max(1, len(plain) - SHINGLE + 1)))
+def cut_shingles(text: str) -> frozenset:
+    """Cut a text into pairs of neighbouring words, whatever its capitals and blanks."""
+    words = PIECE.findall(text.casefold())
+    return frozenset(zip(words, words[1:])) or frozenset(words or [text])
 
 
 def draw_card(text: str, side: int) -> bytes:

@@ -17,7 +17,8 @@ class Embedder(Protocol):
 
     `side`: images arrive as squares of so many pixels. `own_process`: it may crash or hang, so it runs in a
     process of its own. A version names the folder of vectors: count it up when the vectors change. One that learns from
-    a bench first has `fit(bench)` as well, which returns the embedder that embeds its samples.
+    a bench first has `fit(bench)` as well, which returns the embedder that embeds its samples. `batch`: how many it
+    takes at once, where that is not 32.
     """
 
     name: str  # what --embedder takes

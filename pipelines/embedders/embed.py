@@ -100,14 +100,14 @@ def embed_here(
     if len(todo):
         stored = media.read(load_stored(bench), todo, embedder.side)
         order = np.lexsort((stored.index["row"], stored.shard))  # as they lie on disk
-        run = embedder.load()
+        run, batch = embedder.load(), getattr(embedder, "batch", BATCH)
         for start in range(0, len(todo), shard):
             rows = order[start : start + shard]
             out = []
-            for at in range(0, len(rows), BATCH):
-                out.append(np.asarray(run(stored[rows[at : at + BATCH]]), "f4"))
+            for at in range(0, len(rows), batch):
+                out.append(np.asarray(run(stored[rows[at : at + batch]]), "f4"))
                 if progress:
-                    progress(min(start + at + BATCH, len(todo)), len(todo))
+                    progress(min(start + at + batch, len(todo)), len(todo))
             vectors = np.concatenate(out)
             if vectors.ndim != 2 or len(vectors) != len(rows) or not np.isfinite(vectors).all():
                 raise UserError(

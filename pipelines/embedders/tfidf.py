@@ -39,6 +39,7 @@ class FittedTfidf:
     fitted_on: np.ndarray  # () how many texts there were
 
     name, media, side, own_process = "tfidf", "text", None, False
+    batch = 4096
 
     def engine(self) -> None:
         return None
