@@ -45,6 +45,7 @@ from assay.app.server.requests import (
     read_field,
 )
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
+from assay.app.server.texts import cut_text, draw_text, is_text, read_text
 from assay.curation.errors import UserError
 
 if TYPE_CHECKING:
@@ -148,8 +149,24 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     @answer_errors
     async def image(request: Request) -> Response:
         side, sample = read_side(request), request.path_params["sample"]
+        if await run_in_threadpool(is_text, session().bench):
+            return draw_text(await run_in_threadpool(read_text, session().bench, sample), side)
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
+
+    @answer_errors
+    async def text(request: Request) -> Response:
+        side = read_side(request)
+        found = await run_in_threadpool(read_text, session().bench, request.path_params["sample"])
+        if found is None:
+            return Response("no such text", 404)
+        headers = {"cache-control": "private, max-age=86400"}
+        return JSONResponse(cut_text(found, side), headers=headers)
+
+    async def medium(request: Request) -> Response:
+        name = "text" if await run_in_threadpool(is_text, session().bench) else "image"
+        headers = {"cache-control": "no-store"}  # the first import decides
+        return Response(f'export const medium = "{name}";', 200, headers, "text/javascript")
 
     @answer_errors
     async def decisions(request: Request) -> Response:
@@ -258,6 +275,8 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
+        Route("/assay/text/{sample}", text),
+        Route("/assay/medium.js", medium),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),

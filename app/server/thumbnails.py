@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 from PIL import Image
 
+from assay.app.server.texts import is_text, read_texts
 from assay.curation.media import relocation
 from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.files import BadMedia
 from assay.curation.media.pixels import Pixels, make_thumbnail
 from assay.curation.media.stored_traits import load_traits
+from assay.curation.media.texts import draw_card
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.shards import Shards
 
@@ -44,7 +46,9 @@ class Thumbnails:
             if key in self.kept:
                 return self.kept[key]
         try:
-            if max(row.width, row.height) <= min(STORED_SIDE, side):
+            if is_text(self.bench):
+                jpeg = draw_card(read_texts(self.bench, [row.content_hash])[0], side)
+            elif max(row.width, row.height) <= min(STORED_SIDE, side):
                 jpeg = self.encode_stored(row)
             else:
                 uri = relocation.current_uri(self.bench, row.name, row.uri)

@@ -3,6 +3,7 @@
 import { clip, icon, ICONS, make } from "./dom.js";
 import { ask } from "./server.js";
 import { closeUp, drawTools, makeViewer, openPicture, UNREADABLE, VIEWER_ACTS } from "../viewer.js";
+import { SAMPLE } from "../sample.js";
 
 const QUICK = 150; // ms between two samples that are leafed through
 
@@ -32,7 +33,7 @@ export class Inspector {
     if (!again) { // the picture first: the rest is behind it
       this.said = null;
       this.picture?.removeAttribute("src"); // nobody waits for one that was passed by
-      const img = (this.picture = make("img", { src: address(id), alt: "" }));
+      const img = (this.picture = make(SAMPLE, { src: address(id), alt: "" }));
       img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64);
       img.onerror = () => { if (this.picture === img) { this.viewer.show(null); this.large.replaceChildren(make("p", { text: UNREADABLE })); } };
       this.large.replaceChildren(img);
@@ -98,7 +99,7 @@ export class Inspector {
   }
   near(some) {
     return make("div", { class: "near" }, ...some.map((one) => make("button", { title: `${one.key}${one.label ? `, labelled ${one.label}` : ""}${one.locked ? ", locked" : ""}${one.doubted ? ", doubted" : ""}`, "aria-label": `open ${one.key}`, onclick: () => this.actions.open(one.sample) },
-      make("img", { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.says ?? (one.locked ? "locked" : one.label ?? "no label") }))));
+      make(SAMPLE, { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.says ?? (one.locked ? "locked" : one.label ?? "no label") }))));
   }
   later(title, address, fill) { // what is asked for when it is opened
     const box = make("div", { class: "why" }), part = make("details", {}, make("summary", { text: title }), box);

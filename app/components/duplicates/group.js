@@ -1,6 +1,7 @@
 // One group: its copies side by side, the best first. Of a test or guard sample only picture, key and size are shown.
 
 import { clip, count, icon, ICONS, make } from "../browse/dom.js";
+import { SAMPLE } from "../sample.js";
 
 export const address = (id, side = 512) => `/assay/image/${encodeURIComponent(id)}?side=${side}`;
 const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
@@ -24,7 +25,7 @@ export function drawGroup(group, place, acts) { // acts: keep, apart, review, op
 }
 
 function drawTile(group, m, k, place, acts) {
-  const img = make("img", { src: address(m.id), alt: "", loading: "lazy", draggable: "false" });
+  const img = make(SAMPLE, { src: address(m.id), alt: "", loading: "lazy", draggable: "false" });
   img.onerror = () => box.classList.add("broken");
   img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64);
   const said = m.locked ? `${m.split}, locked` : m.label ?? "no label";

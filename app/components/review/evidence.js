@@ -2,6 +2,7 @@
 
 import { openPicture } from "../viewer.js";
 import { ask, picture } from "./server.js";
+import { newSample } from "../sample.js";
 
 export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // each opens; there it is taken, or called wrong; C compares it with the one that is judged
   const shown = (near) => ({
@@ -11,7 +12,7 @@ export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // 
     actions: [["review this one now", () => take(near)], ["its label is wrong: queue it next", () => queue(near)]],
   });
   box.replaceChildren(...item.near.map((near) => {
-    const figure = document.createElement("figure"), open = document.createElement("button"), img = new Image();
+    const figure = document.createElement("figure"), open = document.createElement("button"), img = newSample();
     const words = document.createElement("figcaption");
     img.src = picture(near.sample, 128);
     img.alt = "";

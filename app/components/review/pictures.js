@@ -2,6 +2,7 @@
 
 import { load } from "../seen.js";
 import { picture as address } from "./server.js";
+import { newSample } from "../sample.js";
 
 const HELD = 80;
 
@@ -20,7 +21,7 @@ export function makePictures() {
     fetch(items, soon) { // a page that fetches is late for the next key: neighbours of the next few alone, and nothing twice
       items.forEach((item) => get(item.sample));
       for (const n of soon.flatMap((item) => item.near)) {
-        if (!fetched.has(n.sample)) new Image().src = address(n.sample, 128);
+        if (!fetched.has(n.sample)) newSample().src = address(n.sample, 128);
         fetched.add(n.sample);
       }
     },
