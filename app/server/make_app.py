@@ -238,7 +238,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
 
     @answer_errors
     async def audit(request: Request) -> Response:
-        from assay.app.server.audit_sheet import row_picture, save_answer
+        from assay.app.server.audit_sheet import row_picture, row_text, save_answer
 
         bench, name = session().bench, request.path_params["name"]
         if request.method == "POST":
@@ -246,6 +246,9 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
             return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
         row = parse_whole_number(request.path_params["row"], "row")
         side = read_side(request)
+        words = await run_in_threadpool(row_text, bench, name, row)
+        if words is not None:
+            return JSONResponse(cut_text(words, side))
         return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, side))
 
     async def report(request: Request) -> Response:

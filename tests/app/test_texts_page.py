@@ -1,0 +1,102 @@
+"""Texts in the browser: read, decided about by one key, never run, cut where they are long."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import assay
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.browser import find_barriers, stored, until
+from tests.helpers import DATA
+
+pytestmark = pytest.mark.browser
+LONG = "the market fell again today " * 2_000
+HOSTILE = '<img src=x onerror="window.ran = 1"><script>window.ran = 1</script> مرحبا 世界 🎉'
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """Ninety news texts with human labels, of which the first is hostile and the second long."""
+    news = pd.read_parquet(DATA / "noisyag_news.parquet", columns=["text", "label"])[:90]
+    news.iloc[0, 0], news.iloc[1, 0] = HOSTILE, LONG
+    folder = tmp_path_factory.mktemp("texts")
+    news.assign(label=news.label.map("class {}".format)).to_json(
+        folder / "news.jsonl", orient="records", lines=True
+    )
+    made = assay.create(folder / "bench")
+    made.add(folder / "news.jsonl", who="tester", columns=dict(label="label"))
+    scan(made, ScanOptions(embedder="tfidf"))
+    return made
+
+
+def sample_of(bench, words):
+    """The id of the sample whose text begins with some words."""
+    from assay.app.server.texts import read_text
+
+    return next(s for s in bench.state().index if read_text(bench, s).startswith(words))
+
+
+@pytest.fixture
+def open_page(server, chrome):
+    pages = []
+
+    def open_one(address, **options):
+        pages.append(server.page(chrome, address, **options))
+        return pages[-1]
+
+    yield open_one
+    for page in pages:
+        assert not page.failed and not page.foreign and not page.evaluate("window.ran")
+        page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_review_shows_the_whole_text_and_one_key_decides(bench, open_page, scheme):
+    from assay.app.server.texts import read_text
+
+    page = open_page("/review?who=ann", color_scheme=scheme)
+    page.wait_for_selector('.assay-review[data-seen="yes"] .picture assay-text', timeout=60_000)
+    shown = page.locator(".assay-review .picture assay-text > div").inner_text()
+    assert shown[:500] in [read_text(bench, s)[:500] for s in bench.state().index]
+    assert page.locator(".near assay-text > div").first.inner_text()
+    assert not find_barriers(page)
+    before = len(bench.rows("select 1 from edits where who = 'ann'"))
+    page.keyboard.press(" ")
+    stored(page)
+    assert len(bench.rows("select 1 from edits where who = 'ann'")) > before
+
+
+def test_browse_shows_cards_of_text_and_the_inspector_the_whole(bench, open_page):
+    page = open_page("/browse")
+    until(page, "document.querySelectorAll('.tile assay-text > div').length > 5")
+    first = page.locator(".tile").first
+    assert first.inner_text().startswith("<img src=x") and "世界" in first.inner_text()
+    first.dblclick()
+    page.locator(".inspector assay-text.large > div", has_text="مرحبا").wait_for(timeout=60_000)
+    assert not find_barriers(page)
+
+
+def test_a_long_text_is_cut_says_so_and_comes_whole_on_demand(bench, server, open_page):
+    sample = sample_of(bench, "the market")
+    _, answer = server.ask(f"/assay/text/{sample}?side=512")
+    said = json.loads(answer)
+    assert len(said["text"]) == 6_000 and said["characters"] == len(LONG)
+    page = open_page("/browse")
+    until(page, "document.querySelectorAll('.tile assay-text > div').length > 5")
+    page.locator(".tile").nth(1).dblclick()
+    page.locator(".inspector button", has_text="show all of it").click()
+    whole = (
+        f"document.querySelector('.inspector assay-text > div')?.textContent.length === {len(LONG)}"
+    )
+    until(page, whole)
+
+
+def test_no_page_has_a_broken_picture(open_page):
+    for path in ("/", "/classes", "/gaps", "/map"):
+        page = open_page(path)
+        ready = "document.querySelector('assay-text > div, .assay-map canvas, h1')"
+        until(page, f"{ready} !== null")
+        page.wait_for_load_state("networkidle")
+        broken = "[...document.images].filter((i) => i.complete && !i.naturalWidth).length"
+        assert page.evaluate(broken) == 0
