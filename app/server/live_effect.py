@@ -33,8 +33,9 @@ def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -
     part: a state without test and guard, of whose rows probs (n, k) are, out of sample; classes that are too few to
     judge have probability 0, for they are no answer.
     """
-    val = np.flatnonzero(part.split == "val")
-    return dict(zip(part.index[val], np.array(classes, object)[probs[val].argmax(1)]))
+    val = np.flatnonzero(part.split.to_numpy(object) == "val")
+    ids = part.index[val].to_numpy(object)
+    return dict(zip(ids, np.array(classes, object)[probs[val].argmax(1)]))
 
 
 def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) -> dict:

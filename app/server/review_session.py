@@ -95,7 +95,8 @@ class ReviewSession:
             answers = np.where(scored.few, 0, scored.probs)
             part = without_locked(state[["split"]])
             contested, found = set(self.between["sample"]), scored.found
-            doubted = found.flagged | found.index.isin(contested)
+            doubted = found.flagged.copy()
+            doubted[found.index.intersection(list(contested))] = True
             unscored = {s for s in contested if s not in found.index}
             predicted = live_effect.predict_val(part, scored.classes, answers)
             reviewed = progress.summarize_reviews(self.bench, state)
@@ -104,7 +105,8 @@ class ReviewSession:
             coming = live_effect.Coming(
                 expect_next(scored, rates), foresee_gain(self.bench, scored, rates, live)
             )
-            former = names_at(self.bench, seq).former_names(state.label.dropna().unique())
+            names = names_at(self.bench, seq)
+            former = names.former_names(state.label.dropna().unique()) if names.renames else {}
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
                 self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
