@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from assay.curation.review.next_gain import Outlook
     from assay.curation.review.next_hundred import NextHundred
+    from assay.curation.review.progress import FlagPrecision
 
 
 class Coming(NamedTuple):
-    """What the next labels of the queue hold, and what they gain."""
+    """How right the flags are; what the next labels of the queue hold, and gain."""
 
+    flags: FlagPrecision | None
     hold: NextHundred | None
     gain: Outlook
 
@@ -108,6 +110,7 @@ def describe_reviews(review: dict, coming: Coming) -> dict:
     return review | dict(
         share_words=review["share"] and progress.describe_random_rate(review),
         left_words=progress.describe_errors_left(review),
+        flags_words=coming.flags and coming.flags.describe(),
         next_words=coming.hold and coming.hold.describe(),
         outlook=coming.gain.to_json(),
     )

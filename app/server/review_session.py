@@ -13,6 +13,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues import disagreements
 from assay.curation.label_quality.live import LiveScores
+from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
@@ -36,6 +38,11 @@ from assay.curation.storage.interface import Bench
 from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
 from assay.curation.versioning.version_names import names_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.label_quality.live import ScoredState
 
 AHEAD = 400  # doubted labels that are held ready
 BATCH = 40  # queue rows that go to a browser at once
@@ -102,9 +109,9 @@ class ReviewSession:
             reviewed = progress.summarize_reviews(self.bench, state)
             rates = fit_rates(self.bench, scored)
             live = rates and self.scores.load_probe(state)
-            coming = live_effect.Coming(
-                expect_next(scored, rates), foresee_gain(self.bench, scored, rates, live)
-            )
+            flags = rates and progress.measure_flags(self.judge_looks(state, scored, part))
+            gain = foresee_gain(self.bench, scored, rates, live)
+            coming = live_effect.Coming(flags, expect_next(scored, rates), gain)
             names = names_at(self.bench, seq)
             former = names.former_names(state.label.dropna().unique()) if names.renames else {}
             with self.lock:
@@ -117,6 +124,14 @@ class ReviewSession:
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
                 self.classes = list_choices(self.bench, state.label[usable], seq)
                 self.former = former
+
+    def judge_looks(
+        self, state: pd.DataFrame, scored: ScoredState, part: pd.DataFrame
+    ) -> pd.DataFrame | None:
+        """Say which looks at random were at flagged labels: see judge_stratum."""
+        ids = np.asarray(part.index, "S32")
+        kept = LabelScores(scored.upto, ids, scored.classes, scored.probs, scored.few, None)
+        return progress.judge_stratum(self.bench, state, kept)
 
     def write_scores(self) -> bool:
         """Write the scores down for others; False where nothing is new."""

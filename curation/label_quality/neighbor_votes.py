@@ -1,7 +1,7 @@
 """Neighbours vote on labels: which classes the nearest train samples have.
 
-A probe draws one border for all; who lives in a small pocket of its class is seen by its neighbours alone. A fixed share
-of their votes is added to the probe's scores. It was measured on human and on simulated errors: see docs/lab-notebook.
+A probe draws one border for all; who lives in a small pocket of its class is seen by its neighbours alone. A fixed
+share of their votes is added to the scores. It was measured on human and on simulated errors: docs/lab-notebook.
 """
 
 from __future__ import annotations

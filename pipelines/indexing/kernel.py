@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # train images: of fewer the kernel still finds more of what people get wrong (solar cells, 300: average precision .25
 # to .32), but fewer uniform errors (digits, 300: .97 to .94)
 LEAST = 500
-MOST = 200_000  # images: of more the columns would cost 6 GB, and an edit seconds
+MOST = 200_000  # images: of more the columns would cost 8 GB at a million, and an edit seconds
 
 
 def add_kernel(

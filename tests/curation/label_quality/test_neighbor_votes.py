@@ -12,8 +12,8 @@ from assay.curation.label_quality import judges
 from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality.live import LiveProbe
 from assay.curation.label_quality.neighbor_votes import count_votes, weigh_votes
-from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.curation.versioning.states import read_newest_state
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.helpers import truth_of
 
 # who votes on each of four rows; the labels: 0, 1, 1, and one that is not fitted
