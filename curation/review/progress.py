@@ -127,8 +127,8 @@ def describe_waiting(review: dict, waiting: int) -> str:
 def summarize_classes(bench: Bench, looks: pd.DataFrame | None) -> list[dict]:
     """Count what the random stratum says of each class.
 
-    looks: as judge_stratum. Dicts of class (the given label), sure_at_random, hits (wrong), flagged (those whose given label
-    the model flags now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
+    looks: as judge_stratum. Dicts of class (the given label), sure_at_random, hits (wrong), flagged (those whose given
+    label the model flags now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
     clean_flagged; [] where nothing is scanned. Rates take 30 drawn; rare classes are flagged more often
     than others, and this is where it shows.
     """
