@@ -181,16 +181,18 @@ def judge_stratum(
 class FlagPrecision(NamedTuple):
     """How many of the flagged labels are wrong, by looks at random."""
 
-    looks: int  # flagged labels that were drawn at random, and somebody was sure of
-    wrong: int  # of these
-    unsure: int  # drawn too, and nobody was sure of: right at the lower end, wrong at the upper one
+    sure_at_random: int  # flagged labels that were drawn at random, and somebody was sure of
+    hits: int  # of these wrong
+    unsure_at_random: (
+        int  # drawn too, and nobody was sure of: right at the lower end, wrong at the upper one
+    )
     low: float  # of all flagged labels so large a share is wrong at least, at all looks together, 95 %
     high: float
 
     def describe(self) -> str:
-        doubt = f", {self.unsure} more unsure" if self.unsure else ""
+        doubt = f", {self.unsure_at_random} more unsure" if self.unsure_at_random else ""
         return (
-            f"{self.wrong} of {self.looks} that were drawn at random were wrong{doubt}"
+            f"{self.hits} of {self.sure_at_random} that were drawn at random were wrong{doubt}"
             f" [{self.low:.0%}, {self.high:.0%}]"
         )
 

@@ -69,9 +69,9 @@ class ReadSource(Part):
 class Flags(Part):
     """How many of the flagged labels are wrong, by looks at random."""
 
-    looks: int = says("flagged labels that were drawn at random, and somebody was sure of")
-    wrong: int = says("of these wrong")
-    unsure: int = says("drawn too, and nobody was sure of")
+    sure_at_random: int = says("flagged labels that were drawn at random, and somebody was sure of")
+    hits: int = says("of these wrong")
+    unsure_at_random: int = says("drawn too, and nobody was sure of")
     low: float = says("so large a share of all flagged is wrong at least, at all looks together")
     high: float = says("and at most, 95 %")
 

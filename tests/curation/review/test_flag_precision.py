@@ -22,11 +22,13 @@ def test_it_is_counted_by_hand_among_looks_at_random_and_said_everywhere(scanned
     wrong = sum(truth[s] != state.given_label[s] for s in drawn)
     found = scanned.status()["flags"]
     # by the labels as they are now the model may doubt one more or less
-    assert abs(found["looks"] - len(drawn)) <= 2 and abs(found["wrong"] - wrong) <= 2
+    assert abs(found["sure_at_random"] - len(drawn)) <= 2 and abs(found["hits"] - wrong) <= 2
     share = (truth[flagged] != state.given_label[flagged]).mean()
-    assert found["low"] < share <= found["high"] and found["unsure"] == 0
+    assert found["low"] < share <= found["high"] and found["unsure_at_random"] == 0
     words = scanned.status()["flags_words"]
-    assert words.startswith(f"{found['wrong']} of {found['looks']} that were drawn at random")
+    assert words.startswith(
+        f"{found['hits']} of {found['sure_at_random']} that were drawn at random"
+    )
     assert f"flags    {words}" in run_assay("status", "-b", scanned.path)[1]
     session = ReviewSession(scanned)
     session.rescore()
@@ -38,10 +40,10 @@ def test_who_is_unsure_counts_at_both_ends_and_none_flagged_says_nothing():
     assert measure_flags(looks) is None
     looks["flagged"] = [True] * 8 + [False] * 32
     sure = measure_flags(looks)
-    assert (sure.looks, sure.wrong) == (8, 6) and sure.low < 0.75 < sure.high
+    assert (sure.sure_at_random, sure.hits) == (8, 6) and sure.low < 0.75 < sure.high
     looks.loc[5:6, "unsure"] = True  # one that is counted as wrong, and one as right
     unsure = measure_flags(looks)
-    assert (unsure.looks, unsure.wrong, unsure.unsure) == (6, 5, 2)
+    assert (unsure.sure_at_random, unsure.hits, unsure.unsure_at_random) == (6, 5, 2)
     assert unsure.low < sure.low and unsure.high > sure.high
     assert measure_flags(looks[:29]) is None, "thirty looks, as everywhere"
 
