@@ -44,7 +44,7 @@ class ImportOptions:
 
     # for the format that reads it
     columns: dict[str, str | None] = field(default_factory=dict)
-    # image, label, split, id, group -> its column; "none": there is none; absent: guess it
+    # image, text, label, split, id, group -> its column; "none": there is none; absent: guess it
     split_map: dict[str, str] = field(default_factory=dict)  # the source's name of a split -> ours
     images: str | Path | None = None  # the folder where a table's images lie
     skip_bad: bool = False  # leave out what cannot be used, instead of refusing all
@@ -97,6 +97,7 @@ class Listing:
     unread: list[Unread] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)  # in the order that the source declares
     parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
+    media: str = "image"  # the media type of all samples; a text may be in a sample's `text`
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class Source:
     classes: list[str] = field(default_factory=list)
     path: str = ""  # where it lies, if it lies somewhere
     parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
+    media: str = "image"  # the media type of all samples
 
 
 class Format(Protocol):

@@ -115,6 +115,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         [] if options.pictures_only else listing.classes,
         str(path or ""),
         {} if options.pictures_only else listing.parents,
+        listing.media,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which column of a table holds images, which splits, ids and groups."""
+"""Which column of a table holds images or texts, which splits, ids and groups."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from assay.curation.errors import AmbiguousSource, Reading, UserError, shorten
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import Labels, choose_labels, plain_name
 from assay.curation.formats.table_splits import choose_column, choose_split
+from assay.curation.formats.text_columns import choose_media
 from assay.curation.media.addresses import is_address
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import Place
@@ -33,16 +34,17 @@ Finder = Callable[[list[str]], list[Place]]  # texts -> where the image of each 
 class Roles:
     """The names of a table's columns by what they hold; None where no column holds it."""
 
-    image: str
+    content: str  # the images, as paths or bytes, or the texts
     id: str | None
     split: str | None
     group: str | None
     labels: Labels
     flag: dict[str, str] = field(default_factory=dict)  # of a split column of yes and no: its words
     notes: list[str] = field(default_factory=list)
+    media: str = "image"  # what the rows are
 
     def all_columns(self) -> set[str | None]:
-        return {self.image, self.id, self.split, self.group, *self.labels.all_columns()}
+        return {self.content, self.id, self.split, self.group, *self.labels.all_columns()}
 
 
 def choose_roles(
@@ -56,22 +58,30 @@ def choose_roles(
 ) -> Roles:
     """Choose the columns that the importer asked for, and guess the others.
 
-    asked: {image, label, split, id, group: column or "none"}. exported: whether Assay wrote the
-    table. find: looks whether images are there. UserError where there is no column of images;
-    AmbiguousSource where images, labels or splits could be several.
+    asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
+    the table. find: looks whether images are there. UserError where there is no column of images
+    or texts; AmbiguousSource where these, labels or splits could be several.
     """
     notes: list[str] = []
-    image = choose_image_column(table, asked.get("image"), None if exported else find, file, notes)
-    if image is None:
+    find = None if exported else find
+    media, content = choose_media(
+        table,
+        asked,
+        lambda: choose_image_column(table, asked.get("image"), find, file, notes),
+        lambda column: is_of_images(table, column, find),
+        file,
+        notes,
+    )
+    if content is None:
         raise refuse_imageless(table, file, find)
     id = choose_column(table, "id", asked.get("id"), ("key", "id") if exported else ("id",))
-    id = None if id == image else id
+    id = None if id == content else id
     if id and not asked.get("id") and not exported and repeats(table.columns[id]):
         notes.append(f"the column {id} repeats, so it names no sample: it is metadata")
         id = None
     split, flag = choose_split(table, asked.get("split"), file, split_map or {}, exported)
     group = choose_column(table, "group", asked.get("group"))
-    taken = {image, id, split, group, "sample_id" if exported else None}
+    taken = {content, id, split, group, "sample_id" if exported else None}
     label = choose_column(table, "label", asked.get("label"))
     label = "none" if pictures_only or asked.get("label") == "none" else label
     if exported and not label:
@@ -79,7 +89,16 @@ def choose_roles(
     labels = choose_labels(table, label, taken, file)
     if exported:
         labels = Labels(labels.column)
-    return Roles(image, id, split, group, labels, flag, notes)
+    return Roles(content, id, split, group, labels, flag, notes, media)
+
+
+def is_of_images(table: Table, column: str, find: Finder | None) -> bool:
+    """Whether a column of images can be nothing else, whatever texts are beside it."""
+    if column not in table.columns or find is None:
+        return True
+    named = any(word in plain_name(column) for word in ("image", "img", "photo", "picture"))
+    values = table.columns[column]
+    return named or ends_as_images(values) or mostly(find(first_texts(values)))
 
 
 def choose_image_column(
@@ -170,7 +189,7 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
             pixels = all(re.fullmatch(r"[\d\s.]*", text) for text in texts)
             what = "pixels as text: write them as images" if pixels else "text"
             found += f"; {name} holds {what}" + (
-                "" if pixels else ", which Assay does not read yet"
+                "" if pixels else f": --text-column {name} imports texts"
             )
             break
         if find and plain_name(name) in NAMES and texts:
@@ -181,9 +200,9 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
     elif ";" not in found and not any(map(ends_as_images, table.columns.values())):
         found += "; rows without images are not read yet"
     return UserError(
-        f"expected a column of image paths or bytes in {file}, found {found}",
-        "--image-column NAME; found without it: path, image, file_name, ..., a column by which images"
-        " are found, or the only column of bytes; --images FOLDER where the images are elsewhere",
+        f"expected a column of image paths or bytes, or of texts, in {file}, found {found}",
+        "--text-column NAME; --image-column NAME; found without it: path, image, file_name, ..., a column by which"
+        " images are found, or the only column of bytes; --images FOLDER where the images are elsewhere",
     )
 
 

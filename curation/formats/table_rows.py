@@ -22,6 +22,7 @@ from assay.curation.formats.table_words import (
     describe_roles,
     describe_rows,
 )
+from assay.curation.formats.text_columns import place_texts
 from assay.curation.media.locations import Place, locate_bytes, locate_paths
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count
 
@@ -65,7 +66,11 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         read_labels(table, roles, texts),
         splits,
         texts(columns[roles.id], roles.id) if roles.id else None,
-        list(locate_images(path, table, roles.image, exported, options)),
+        list(
+            place_texts(str(path), table)
+            if roles.media == "text"
+            else locate_images(path, table, roles.content, exported, options)
+        ),
     )
 
 
@@ -95,6 +100,7 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         hashes = columns.get("content_hash", hashes)
         if options.images:
             places = list(locate_bytes(places, hashes, str(options.images)))
+    content = columns[roles.content] if roles.media == "text" else None
     metas = read_metadata(table, roles, rows.exported)
     samples, left_out = [], list(table.left_out)
     first: dict[str, int] = {}  # key or id -> the row where it came first
@@ -104,6 +110,8 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         sample: dict[str, Any] = dict(
             key=key, uri=place.uri, label=rows.labels[i], split=rows.splits[i], meta=meta
         )
+        if content:
+            sample["text"] = content[i]
         if groups:
             sample["group"] = groups[i]
         names = [key]
@@ -115,7 +123,7 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         twice = [first[name] for name in names if name in first]
         wrong = find_bad_text(sample)
         if key is None or wrong:
-            reason = f"has {wrong}" if wrong else f"has no {roles.id or roles.image}"
+            reason = f"has {wrong}" if wrong else f"has no {roles.id or roles.content}"
             left_out.append((row[i], reason))
         elif rows.exported and not SAMPLE_ID.fullmatch(str(sample["id"])):
             reason = f"has the sample_id {sample['id']}, which is not 32 hex digits ({row[i]})"
@@ -154,6 +162,7 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         [*notes, *describe_numbers(rows)],
         describe_roles(table, rows),
         classes=[] if rows.exported else roles.labels.classes,
+        media=roles.media,
     )
 
 

@@ -38,7 +38,9 @@ def describe_file(path: Path, table: Table) -> str:
 
 
 def describe_rows(table: Table, roles: Roles) -> str:
-    return "of images" if roles.image in table.byte_columns else "manifest"
+    if roles.media == "text":
+        return "of texts"
+    return "of images" if roles.content in table.byte_columns else "manifest"
 
 
 def describe_places(places: list[Place], path: Path, options: ImportOptions) -> Iterator[str]:
@@ -63,7 +65,7 @@ def describe_numbers(rows: Rows) -> Iterator[str]:
 def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
     """Say what became of each column."""
     roles, labels = rows.roles, rows.roles.labels
-    said = {"image": f"the column {roles.image}"}
+    said = {roles.media: f"the column {roles.content}"}
     n = len(set(rows.labels) - {None})
     if labels.one_hot:
         said["label"] = f"{labels.how} ({n} classes)"

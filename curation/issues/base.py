@@ -12,6 +12,7 @@ import numpy as np
 from assay.curation.features import neighbor_graph
 from assay.curation.issues import image_properties
 from assay.curation.issues.copies import Copies, load_copies
+from assay.curation.media.base import MediaType, load_stored, media_of
 from assay.curation.splits import LOCKED
 from assay.curation.statistics import multiple_testing
 from assay.curation.storage.interface import Bench
@@ -58,6 +59,7 @@ class IssueFinder:
     find: Callable[[ScanView, str, float | None], Iterable[Issue]]
     # by each scan; anew with every edit; at each look, scanned or not
     when: Literal["scan", "edit", "look"] = "scan"
+    media: tuple[str, ...] = ("image", "text")  # the media types that it is for
     order: int = 1000  # where its kinds stand in lists; those of other distributions come last
 
 
@@ -74,6 +76,21 @@ class ScanView:
         self.bench, self.version = bench, version
         label = np.where(state.split.isin(LOCKED), None, state.label)
         self.state = state.assign(label=pd.Series(label, state.index, dtype=object))
+
+    @cached_property
+    def media(self) -> MediaType:
+        """What the samples are."""
+        return media_of(self.bench)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The texts of open samples, n; "" for every other."""
+        rows = np.flatnonzero(self.is_open)
+        found = self.media.read(load_stored(self.bench), self.state.content_hash.iloc[rows])
+        out = [""] * len(self.state)
+        for i, text in zip(rows.tolist(), found):
+            out[i] = text
+        return out
 
     @cached_property
     def graph(self) -> neighbor_graph.Graph:
@@ -103,10 +120,13 @@ class ScanView:
 
     @cached_property
     def image_properties(self) -> dict[str, np.ndarray]:
-        """Numbers of every image by name, (n,) each.
+        """Numbers of every sample by name, (n,) each.
 
-        Width, height, and, once a scan measured them, CleanVision's.
+        Of images width, height, and, once a scan measured them, CleanVision's; of texts characters and lines.
         """
+        if self.media.name == "text":
+            sizes = self.state[["width", "height"]].to_numpy("f8").T
+            return dict(zip(("characters", "lines"), sizes))
         measured = image_properties.load_properties(self.bench, self.state)
         out = {} if measured is None else dict(zip(image_properties.COLUMNS, measured.T))
         return out | {side: self.state[side].to_numpy("f8") for side in ("width", "height")}

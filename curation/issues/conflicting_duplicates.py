@@ -20,7 +20,7 @@ def find_conflicting_duplicates(
 
 
 FINDER = IssueFinder(
-    {"conflicting_duplicates": Kind("a copy of the picture has another label")},
+    {"conflicting_duplicates": Kind("a copy of it has another label")},
     find_conflicting_duplicates,
     order=30,
 )

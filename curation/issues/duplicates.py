@@ -72,9 +72,9 @@ def find_duplicates(scan: ScanView, kind: str, threshold: float | None) -> list[
 
 FINDER = IssueFinder(
     {
-        "exact_duplicates": Kind("the file is there more than once, byte for byte"),
+        "exact_duplicates": Kind("it is there more than once, byte for byte"),
         "near_duplicate": Kind(
-            "nearly the same picture is there, too", threshold=1 - NEAR_DUPLICATE
+            "nearly the same sample is there, too", threshold=1 - NEAR_DUPLICATE
         ),
     },
     find_duplicates,

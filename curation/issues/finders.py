@@ -55,7 +55,7 @@ def find_issues(
     frame = _frame_of(
         row
         for finder in list_finders()
-        if finder.when in when
+        if finder.when in when and scan.media.name in finder.media
         for kind in finder.kinds
         if kinds is None or kind in kinds
         for row in finder.find(scan, kind, None)

@@ -67,4 +67,4 @@ def find_odd_images(scan: ScanView, kind: str, threshold: float | None) -> list[
     return found if usual else []
 
 
-FINDER = IssueFinder(KINDS, find_odd_images, order=80)
+FINDER = IssueFinder(KINDS, find_odd_images, media=("image",), order=80)

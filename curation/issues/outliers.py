@@ -1,4 +1,4 @@
-"""Find images far from all others."""
+"""Find samples far from all others."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ def find_outliers(scan: ScanView, kind: str, threshold: float | None) -> list[Is
 
 
 FINDER = IssueFinder(
-    {"outlier": Kind("far from every other image", THRESHOLD)}, find_outliers, order=60
+    {"outlier": Kind("far from every other sample", THRESHOLD)}, find_outliers, order=60
 )

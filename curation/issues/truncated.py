@@ -25,5 +25,6 @@ def find_truncated(scan: ScanView, kind: str, threshold: float | None = None) ->
 FINDER = IssueFinder(
     {"truncated": Kind("the file ends early or is damaged: a part of the picture is missing")},
     find_truncated,
+    media=("image",),
     order=70,
 )

@@ -18,6 +18,7 @@ from assay.curation.maintenance.garbage import (
     shard_folders,
     unfinished_files,
 )
+from assay.curation.media.base import media_of
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import array_file, find_fault
@@ -110,6 +111,7 @@ def describe_remake(bench: Bench, file: Path) -> str:
         return "found again when it is asked for"
     ways = dict(
         pixels="decoded again from the originals",
+        texts="stored again by an import of their source",
         judges="lost: versions of its time are judged by another scan",
         sessions="lost: a session's start",
         runs="trained again by assay experiment",
@@ -119,9 +121,9 @@ def describe_remake(bench: Bench, file: Path) -> str:
 
 
 def without_pixels(bench: Bench, state: pd.DataFrame) -> pd.DataFrame:
-    """The kept samples of a state whose pixels are in no shard."""
+    """The kept samples of a state whose pixels, or texts, are in no shard."""
     kept = state[state.keep]
-    held = [np.empty(0, "S32"), *read_hashes(bench.arrays / "pixels").values()]
+    held = [np.empty(0, "S32"), *read_hashes(bench.arrays / media_of(bench).folder).values()]
     return kept[~np.isin(np.asarray(kept.content_hash, "S32"), np.concatenate(held))]
 
 
@@ -131,11 +133,13 @@ def check_coverage(bench: Bench, state: pd.DataFrame) -> Iterator[dict]:
     These are the pixels of kept samples and, where there was a scan, embeddings and neighbours.
     """
     if n := len(without_pixels(bench, state)):
+        media, pixels = media_of(bench), media_of(bench).name == "image"
         yield make_finding(
-            "pixels",
-            f"{format_count(n, 'kept sample', 'has', 'have')} no pixels in arrays/pixels",
+            media.folder,
+            f"{format_count(n, 'kept sample', 'has', 'have')} no {media.folder} in arrays/{media.folder}",
             n,
-            "decode them again from their originals",
+            "decode them again from their originals" if pixels else None,
+            None if pixels else "import their source again, which stores them",
         )
     try:
         asked = scan_settings.read_settings(bench)
@@ -151,7 +155,7 @@ def check_coverage(bench: Bench, state: pd.DataFrame) -> Iterator[dict]:
         hashes, [] if graph is None else graph.hashes
     )
     if n := int((~there).sum()):
-        what = f"{n:,} of {format_count(len(hashes), 'image')} without an embedding, or a place among the neighbours"
+        what = f"{n:,} of {format_count(len(hashes), 'sample')} without an embedding, or a place among the neighbours"
         yield make_finding("unscanned", what, n, hint=f"run: {rescan_command(bench)}")
 
 

@@ -17,6 +17,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.storage.shards import array_file
 
+STORED = ("pixels", "texts")
 SESSION = 14 * 24 * 3600  # seconds after which nobody comes back to a review session
 AGE = 600  # seconds after which nobody is still writing a file that was left unfinished
 
@@ -69,7 +70,7 @@ def shard_folders(bench: Bench) -> list[Path]:
     many = [
         f for name in ("embeddings", "quality", "decoded") for f in (bench.arrays / name).glob("*")
     ]
-    return [f for f in (bench.arrays / "pixels", *many) if f.is_dir()]
+    return [f for f in (*(bench.arrays / name for name in STORED), *many) if f.is_dir()]
 
 
 def read_hashes(folder: Path) -> dict[Path, np.ndarray]:
@@ -152,19 +153,20 @@ def unneeded_uploads(bench: Bench) -> dict[Path, str]:
 
 
 def unneeded_pixels(bench: Bench) -> tuple[dict[Path, str], int]:
-    """Find shards of pixels that no sample needs.
+    """Find shards of pixels or texts that no sample needs.
 
     Returns ({file: why}, how many shards are needed in part).
     """
     hashes_of_samples = bench.rows("select distinct content_hash from samples")
     known = np.array([content_hash for (content_hash,) in hashes_of_samples], "S32")
     out, partly = {}, 0
-    for index, hashes in read_hashes(bench.arrays / "pixels").items():
-        needed = np.isin(hashes, known)
-        partly += bool(needed.any() and not needed.all())
-        if len(needed) and not needed.any():
-            files = (index, array_file(index))
-            out |= dict.fromkeys(files, "pixels of images that were never imported")
+    for name in STORED:
+        for index, hashes in read_hashes(bench.arrays / name).items():
+            needed = np.isin(hashes, known)
+            partly += bool(needed.any() and not needed.all())
+            if len(needed) and not needed.any():
+                files = (index, array_file(index))
+                out |= dict.fromkeys(files, f"{name} of samples that were never imported")
     return out, partly
 
 

@@ -17,6 +17,7 @@ from assay.curation.maintenance.garbage import (
     old_models,
 )
 from assay.curation.maintenance.image_checks import check_images
+from assay.curation.media.base import media_of
 from assay.curation.storage.bench_files import find_unknown, refuse_links
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.schema import INVALID_EDITS, OTHER_KINDS
@@ -75,7 +76,8 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
         return [make_finding("file", e.problem, hint=e.hint), *check_arrays(bench, progress)]
     found += check_arrays(bench, progress)
     found += check_coverage(bench, state)
-    return found + list(check_images(state, progress))
+    # texts are in the bench, and were checked with its arrays
+    return found + (list(check_images(state, progress)) if media_of(bench).name == "image" else [])
 
 
 def check_log(bench: Bench) -> Iterator[dict]:

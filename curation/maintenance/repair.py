@@ -16,6 +16,7 @@ from assay.curation.maintenance.array_checks import without_pixels
 from assay.curation.maintenance.image_checks import compare_originals
 from assay.curation.maintenance.integrity import check_bench, lost_runs
 from assay.curation.media import stored_traits
+from assay.curation.media.base import media_of
 from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.source_decoding import decode_source
 from assay.curation.splits import LOCKED, SPLITS
@@ -53,7 +54,8 @@ def repair_bench(
                     set_aside(bench, file)
         permissions.set_modes(bench.path, permissions.file_mode(bench.path) == 0o660)
         delete_orphans(bench)
-        decode_again(bench, progress)
+        if media_of(bench).name == "image":
+            decode_again(bench, progress)
     return check_bench(bench, progress)
 
 

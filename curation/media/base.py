@@ -1,30 +1,46 @@
 """What a media type is: it decodes, shows and compares samples.
 
 A member of this extension point is one module with a `MEDIA_TYPE`: of this package, or of an entry point of the
-group `assay.curation.media`. Today images.py is the only one, so every sample is an image. The other modules of
-the package are what it is made of.
+group `assay.curation.media`. A bench has one, which its first import decides. The other modules of the package are
+what they are made of.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from assay.curation.media.conversion import UNDECIDED, Conversion, ImageTraits
 from assay.curation.plugins import discover
+from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Shards
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Decoded:
     """A decoded sample: its size, and the array that is stored for training and finders."""
 
-    size: tuple[int, int]  # (width, height) of the upright original
+    # (width, height) of the upright original; of a text (characters, lines)
+    size: tuple[int, int]
     # uint8; None if it is stored already, or waits for a conversion
     array: np.ndarray | None = None
     traits: ImageTraits = ImageTraits()
+
+
+@dataclass(frozen=True)
+class DecodedSource:
+    """What came of each row of a source."""
+
+    hashes: list[str | None]  # None for a row that cannot be used
+    sizes: list[tuple[int, int] | None]  # of each sample: see Decoded
+    bad: list[tuple[str, str]]  # (key, reason)
+    notes: list[str] = field(default_factory=list)  # worth printing
 
 
 class Similarities(NamedTuple):
@@ -37,7 +53,9 @@ class Similarities(NamedTuple):
 class MediaType(Protocol):
     """A kind of data that a sample can be."""
 
-    name: str
+    name: str  # the noun for one of it, as in "2 images"
+    folder: str  # of arrays/, where its samples are stored
+    embedders: tuple[str, ...]  # what a scan embeds by, and what it adds from --effort 2 on
 
     def decode(
         self,
@@ -58,6 +76,18 @@ class MediaType(Protocol):
         side: the longest that its longer side may be. traits: shards of the bench's traits, which say how the
         sample was converted."""
 
+    def read(self, shards: Shards, hashes: Iterable[str], side: int | None = None) -> Any:
+        """Read stored samples lazily: something whose rows are chosen as those of an array.
+
+        side: of the squares that images are read as."""
+
+    def store(
+        self, bench: Bench, source: str, frame: pd.DataFrame, progress: Progress | None = None
+    ) -> DecodedSource:
+        """Decode and store what the rows of a source name, where it is new.
+
+        source: its name in the bench. frame: key, uri, and text where rows hold the text itself."""
+
     def similarity(
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray
     ) -> Similarities:
@@ -75,7 +105,15 @@ def media_types() -> dict[str, MediaType]:
 
 
 def media_type(name: str = "image") -> MediaType:
-    """Look up a media type.
-
-    A bench does not name one yet, since all samples are images."""
+    """Look up a media type."""
     return media_types()[name]
+
+
+def media_of(bench: Bench) -> MediaType:
+    """Look up the media type of a bench, which its first import decided."""
+    return media_type(dict(bench.rows("select key, value from meta")).get("media", "image"))
+
+
+def load_stored(bench: Bench) -> Shards:
+    """Open the shards of a bench's stored samples."""
+    return Shards(bench.arrays / media_of(bench).folder)

@@ -6,20 +6,25 @@ PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, AVIF and HEIC files.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.media import image_similarity
-from assay.curation.media.base import Decoded, Similarities
+from assay.curation.media import image_similarity, import_notes, stored_traits
+from assay.curation.media.base import Decoded, DecodedSource, Similarities
 from assay.curation.media.conversion import LEGACY, UNDECIDED, Conversion, choose_conversion
-from assay.curation.media.decoding import convert_to_rgb, open_image, plain_errors
+from assay.curation.media.decoding import STORED_SIDE, convert_to_rgb, open_image, plain_errors
 from assay.curation.media.files import content_hash
 from assay.curation.media.pixels import Pixels
+from assay.curation.media.source_decoding import decode_source
 from assay.curation.media.stored_traits import find_traits
+from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Shards
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL.Image import Image
 
 SUFFIXES = tuple(
@@ -33,7 +38,8 @@ SUFFIXES = tuple(
 class Images:
     """Images: stored as (height, width, 3) uint8, shown as JPEGs, compared by their slopes."""
 
-    name = "image"
+    name, folder = "image", "pixels"
+    embedders = ("lite0", "lite2")
 
     def decode(
         self,
@@ -62,6 +68,23 @@ class Images:
             out = io.BytesIO()
             convert_as_stored(raw, traits, side).save(out, "JPEG", quality=85)
             return out.getvalue()
+
+    def read(self, shards: Shards, hashes: Iterable[str], side: int | None = None) -> Pixels:
+        """Read pixels lazily, as squares of `side`."""
+        return Pixels(shards, hashes, side)
+
+    def store(
+        self, bench: Bench, source: str, frame: pd.DataFrame, progress: Progress | None = None
+    ) -> DecodedSource:
+        """Decode the images of a source, as what it held before was decoded."""
+        earlier = bench.query("select content_hash from samples where source = ?", [source])
+        reading = stored_traits.earlier_conversion(bench, source, earlier.content_hash)
+        shards = Shards(bench.arrays / self.folder)
+        found = decode_source(frame, shards, STORED_SIDE, progress, reading)
+        good = [h for h in found.hashes if h]
+        traits = find_traits(stored_traits.load_traits(bench.arrays), dict.fromkeys(good))
+        seen = [traits[h] for h in good if h in traits]
+        return replace(found, notes=import_notes.describe_traits(seen, reading))
 
     def similarity(
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray

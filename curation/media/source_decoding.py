@@ -9,12 +9,12 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.media import files
-from assay.curation.media.base import Decoded, MediaType, media_type
+from assay.curation.media.base import Decoded, DecodedSource, MediaType, media_type
 from assay.curation.media.conversion import UNDECIDED, Conversion, ImageTraits, choose_conversion
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANY = 4096  # small images are stored so many at a time
-
-
-class DecodedSource(NamedTuple):
-    """What came of each row of a source."""
-
-    hashes: list[str | None]  # None for a row that cannot be used
-    sizes: list[tuple[int, int] | None]  # (width, height) of the upright original
-    bad: list[tuple[str, str]]  # (key, reason)
 
 
 def decode_source(

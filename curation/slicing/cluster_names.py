@@ -14,7 +14,9 @@ import numpy as np
 
 from assay.curation import text
 from assay.curation.errors import UnknownName, UserError
+from assay.curation.media.base import media_of
 from assay.curation.slicing import metadata
+from assay.curation.slicing.cluster_words import describe_words
 from assay.curation.slicing.clusters import assign_clusters, order_by_typicality
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
@@ -47,7 +49,7 @@ def name_clusters(bench: Bench, state: pd.DataFrame, level: str = "fine") -> dic
     at = assign_clusters(bench, state, level)
     out = load_given_names(bench, state, at, level)
     taken = set(out.values())
-    for c, name in enumerate(propose_names(state, at)):
+    for c, name in enumerate(propose_names(bench, state, at)):
         if c not in out and (at == c).any():
             numbered = (name if n == 1 else f"{name} {n}" for n in itertools.count(1))
             out[c] = next(unique for unique in numbered if unique not in taken)
@@ -100,8 +102,8 @@ def rename_cluster(bench: Bench, cluster: str, title: str, who: str, level: str 
     return dict(batch=batch, was=was, title=title, sample=sample)
 
 
-def propose_names(state: pd.DataFrame, at: np.ndarray) -> list[str]:
-    """Say what each cluster (k,) holds, from labels and metadata.
+def propose_names(bench: Bench, state: pd.DataFrame, at: np.ndarray) -> list[str]:
+    """Say what each cluster (k,) holds, from labels, words and metadata.
 
     at (n,): the cluster of each row. Uses the given labels of train samples and the metadata of
     all but test and guard. Clusters of the same words get the label that tells them from each
@@ -113,8 +115,9 @@ def propose_names(state: pd.DataFrame, at: np.ndarray) -> list[str]:
     labels, code = np.unique(given, return_inverse=True)
     counts = np.bincount(at[train] * len(labels) + code, minlength=k * len(labels))
     counts = counts.reshape(k, len(labels))
-    extra = describe_metadata(state, at, k)
-    names = [describe_labels(labels, counts[c]) + extra[c] for c in range(k)]
+    extra = describe_metadata(bench, state, at, k)
+    words = describe_words(bench, state, at, k)
+    names = [describe_labels(labels, counts[c]) + words[c] + extra[c] for c in range(k)]
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     for c in range(k):
         namesakes = [other for other in range(k) if names[other] == names[c] and other != c]
@@ -139,7 +142,7 @@ def describe_labels(labels: np.ndarray, counts: np.ndarray) -> str:
     return ", ".join(words) or "mixed"
 
 
-def describe_metadata(state: pd.DataFrame, at: np.ndarray, k: int) -> list[str]:
+def describe_metadata(bench: Bench, state: pd.DataFrame, at: np.ndarray, k: int) -> list[str]:
     """Say what the metadata tell of each cluster (k,).
 
     As the end of a name, or "". It is the value that at least half of the cluster has and that is
@@ -148,7 +151,9 @@ def describe_metadata(state: pd.DataFrame, at: np.ndarray, k: int) -> list[str]:
     mine = (~state.split.isin(LOCKED)).to_numpy()
     best = [("", 0.5)] * k
     size = np.bincount(at[mine], minlength=k)
-    for values in metadata.slice_by_informative_metadata(state[mine]).values():
+    for values in metadata.slice_by_informative_metadata(
+        state[mine], media_of(bench).name
+    ).values():
         for name, ids in values.items():
             has = np.bincount(at[state.index.get_indexer(ids)], minlength=k)
             inside = has / np.maximum(size, 1)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 VALUES = 20
 # share of the errors in guessing a label that a key takes away, from which on it only repeats it
 REPEATS = 0.5
-SIDE = "image's longer side"
+SIZE = dict(image="image's longer side", text="text's length")
 
 
-def slice_by_metadata(frame: pd.DataFrame) -> dict[str, dict[str, list]]:
-    """Slice samples by their metadata and their images' size.
+def slice_by_metadata(frame: pd.DataFrame, media: str = "image") -> dict[str, dict[str, list]]:
+    """Slice samples by their metadata and their size.
 
     Returns {key: {slice name: sample ids}}: one slice for each value where there are at most 20,
     quartiles where there are more and all are numbers. A key that says the same of all, or
@@ -30,13 +30,15 @@ def slice_by_metadata(frame: pd.DataFrame) -> dict[str, dict[str, list]]:
     code, texts = pd.factorize(frame.meta.to_numpy(object))  # many samples say the same
     rows = pd.DataFrame([{}, *(json.loads(meta or "{}") for meta in texts)])
     table = rows.take(code + 1).set_axis(frame.index)
-    table[SIDE] = frame[["width", "height"]].max(axis=1)
+    table[SIZE[media]] = frame[["width", "height"]].max(axis=1)
     keys = sorted(table.columns, key=str)
     slices = {key: slice_by_value(key, table[key].dropna()) for key in keys}
     return {key: values for key, values in slices.items() if values}
 
 
-def slice_by_informative_metadata(frame: pd.DataFrame) -> dict[str, dict[str, list]]:
+def slice_by_informative_metadata(
+    frame: pd.DataFrame, media: str = "image"
+) -> dict[str, dict[str, list]]:
     """Slice by metadata, without the keys that only repeat the label.
 
     To know their value takes away half of the errors in guessing the labels of train.
@@ -45,7 +47,7 @@ def slice_by_informative_metadata(frame: pd.DataFrame) -> dict[str, dict[str, li
     import pandas as pd
 
     label, out = frame.label[frame.split == "train"].dropna(), {}
-    for key, values in slice_by_metadata(frame).items():
+    for key, values in slice_by_metadata(frame, media).items():
         labels = [label.reindex(label.index.intersection(ids)) for ids in values.values()]
         known = pd.concat([part.value_counts() for part in labels], axis=1).fillna(0)
         n, most, within = known.to_numpy().sum(), known.sum(axis=1).max(), known.max().sum()

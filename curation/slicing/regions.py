@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.curation.media.base import media_of
 from assay.curation.slicing import cluster_names, metadata
 from assay.curation.statistics.estimates import normal_quantile
 from assay.curation.storage.interface import Bench
@@ -51,7 +52,7 @@ def make_facets(bench: Bench, state: pd.DataFrame) -> list[Facet]:
         cuts.append(("class", {f"class {c}": list(ids) for c, ids in classes}))
     clusters = cluster_names.samples_by_cluster(bench, state).items()
     cuts.append(("cluster", {f"cluster {name}": ids for name, ids in clusters}))
-    columns = metadata.slice_by_informative_metadata(state).values()
+    columns = metadata.slice_by_informative_metadata(state, media_of(bench).name).values()
     cuts += [("metadata", values) for values in list(columns)[:FACETS]]
     out = []
     for kind, values in cuts:

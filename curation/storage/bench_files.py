@@ -11,7 +11,17 @@ from assay.curation.errors import UserError
 from assay.curation.system.permissions import FILE, OURS
 
 ARRAYS = dict.fromkeys(
-    ("pixels", "embeddings", "quality", "decoded", "runs", "flagged", "judges", "sessions"),
+    (
+        "pixels",
+        "texts",
+        "embeddings",
+        "quality",
+        "decoded",
+        "runs",
+        "flagged",
+        "judges",
+        "sessions",
+    ),
     (".npy", ".npz", ".tmp"),
 )
 ARRAYS |= dict(damaged=(), fiftyone=())  # what was set aside, and images: of any name

@@ -172,11 +172,13 @@ def find_fault(index: Path) -> str:
 def find_mismatch(array: np.ndarray, index: np.ndarray) -> str:
     """Say why an array and an index cannot be a shard.
 
-    "" where they can. Both are readable. A shard is vectors (n, d) or flat pixels.
+    "" where they can. Both are readable. A shard is vectors (n, d), or flat pixels or texts.
     """
     if index.dtype != INDEX or (array.ndim, array.dtype.kind) not in ((1, "u"), (2, "f")):
         return f"has {array.dtype} {array.shape}, index {index.dtype}"
-    size = 1 if array.ndim == 2 else 3 * index["height"].astype("i8") * index["width"]
+    height, width = index["height"].astype("i8"), index["width"]
+    # of height 0 are texts, whose width counts bytes
+    size = 1 if array.ndim == 2 else np.where(height > 0, 3 * height * width, width)
     if len(index) and ((index["row"] < 0) | (size < 1) | (index["row"] + size > len(array))).any():
         return "has an index that points outside its array"
     finite = array.dtype.kind == "u" or all(

@@ -294,10 +294,10 @@ def check_test_split(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def copy_pixels(bench: Bench, other: Bench) -> None:
-    """Copy the shards that hold pixels of samples that are new here.
+    """Copy the shards that hold pixels or texts of samples that are new here.
 
     Their originals may be on another machine."""
-    for part in (f"decoded/{DECODER}", "pixels"):
+    for part in (f"decoded/{DECODER}", "pixels", "texts"):
         ours, folder = Shards(bench.arrays / part), bench.arrays / part
         permissions.make_folder(folder)
         for index in sorted((other.arrays / part).glob("*.index.npy")):

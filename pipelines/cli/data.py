@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = dict(
     image="paths or bytes of images",
+    text="texts",
     label="labels",
     split="split names: train, val, test, pool",
     id="a name of each sample that stays",

@@ -85,8 +85,8 @@ def add(verbs: Verbs) -> None:
     """Add the verb scan."""
     verb = verbs.add("scan", run_scan)
     effort = (
-        "0 a linear probe; 1 one on a kernel, from 500 train images on, and neighbours' votes; "
-        "2 looks with a second, larger network too; "
+        "0 a linear probe; 1 one on a kernel, from 500 train samples on, and neighbours' votes; "
+        "2 looks with a second embedder too; "
         "3 also trains one of its own"
     )
     verb.add_argument(
@@ -94,8 +94,8 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--embedder",
-        default="lite0",
-        help="lite0, lite2 (larger), pixels (tiny images) or package.module:function (default: lite0)",
+        help="for images lite0 (default), lite2 (larger), pixels (tiny images); for texts wordllama (default),"
+        " tfidf (words alone); or package.module:function",
     )
     files = "npy, npz, CSV, Parquet or Feather; rows by a column of ids, keys or paths, else in the bench's own order"
     verb.add_argument(

@@ -1,9 +1,9 @@
-"""The list of embedders: networks that describe an image by a vector."""
+"""The list of embedders: what describes an image or a text by a vector."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,13 +15,15 @@ from assay.pipelines.embedders.custom import CustomEmbedder
 class Embedder(Protocol):
     """Vectors of samples. A module of this package offers one as `EMBEDDER`.
 
-    `side`: the images arrive as squares of so many pixels. `own_process`: it may crash or hang, so it runs in a
-    process of its own. A version names the folder of vectors: count it up when the vectors change.
+    `side`: images arrive as squares of so many pixels. `own_process`: it may crash or hang, so it runs in a
+    process of its own. A version names the folder of vectors: count it up when the vectors change. One that learns from
+    a bench first has `fit(bench)` as well, which returns the embedder that embeds its samples. `batch`: how many it
+    takes at once, where that is not 32.
     """
 
     name: str  # what --embedder takes
-    media: str
-    side: int
+    media: str | None  # the media type that it is for; None: any
+    side: int | None
     own_process: bool
 
     def engine(self) -> str | None:
@@ -30,10 +32,10 @@ class Embedder(Protocol):
     def version(self) -> str:
         """Name the folder of its vectors."""
 
-    def load(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Load the function from images to vectors.
+    def load(self) -> Callable[[Any], np.ndarray]:
+        """Load the function from samples to vectors.
 
-        It takes uint8 (b, side, side, 3) and returns float32 (b, d).
+        It takes images, uint8 (b, side, side, 3), or a list of b texts, and returns float32 (b, d).
         """
 
 

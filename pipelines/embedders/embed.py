@@ -1,4 +1,4 @@
-"""Embed the images of a bench.
+"""Embed the samples of a bench.
 
 Vectors are stored in shards, so that a killed run resumes.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.media.pixels import Pixels
+from assay.curation.media.base import load_stored, media_of
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.system import processes
@@ -23,7 +23,7 @@ SHARD = 4096  # rows a killed scan can lose
 
 
 class Embedded(NamedTuple):
-    """Vectors of some images, and how they came."""
+    """Vectors of some samples, and how they came."""
 
     rows: Rows  # (n, d), lazy
     new: int  # how many had to be embedded
@@ -37,7 +37,7 @@ def embed_images(
     progress: Progress | None = None,
     patience: float = processes.PATIENCE,
 ) -> Embedded:
-    """Embed the bench's images `hashes`, those that are new.
+    """Embed the bench's samples `hashes`, those that are new.
 
     A network runs in a process of its own: UserError where that crashes, or makes no step for `patience` seconds.
     """
@@ -60,7 +60,7 @@ def embed_images(
         )
     except processes.ChildLost as e:
         raise UserError(
-            f"expected {name} to embed the images, found that its process {e}",
+            f"expected {name} to embed the samples, found that its process {e}",
             "what is embedded is kept: run it again",
         ) from None
     return Embedded(Shards(bench.arrays / "embeddings" / folder).rows(hashes), new, folder)
@@ -69,7 +69,7 @@ def embed_images(
 def embed_in_child(bench: Bench, tell: Callable, embedder: str, shard: int) -> tuple[int, str]:
     """Embed in the child process of `embed_images`.
 
-    Returns how many images were new, and their folder.
+    Returns how many samples were new, and their folder.
     """
     embedded = embed_here(
         bench, bench.state().content_hash, embedder, lambda *step: tell(step=step), shard
@@ -85,22 +85,29 @@ def embed_here(
     shard: int = SHARD,
 ) -> Embedded:
     """Embed as `embed_images` does, in this process."""
-    embedder = find_embedder(name)
+    embedder, media = find_embedder(name), media_of(bench)
+    if embedder.media not in (media.name, None):
+        raise UserError(
+            f"expected an embedder of {media.name}s, found {name}, which is for {embedder.media}s",
+            f"leave it out, which takes {media.embedders[0]}",
+        )
+    if hasattr(embedder, "fit"):
+        embedder = embedder.fit(bench)
     folder = embedder.version()
     shards = Shards(bench.arrays / "embeddings" / folder)
     unique = np.unique(np.asarray(hashes, "S32"))
     todo = unique[shards.find(unique) < 0]
     if len(todo):
-        pixels = Pixels(Shards(bench.arrays / "pixels"), todo, embedder.side)
-        order = np.lexsort((pixels.index["row"], pixels.shard))  # as they lie on disk
-        run = embedder.load()
+        stored = media.read(load_stored(bench), todo, embedder.side)
+        order = np.lexsort((stored.index["row"], stored.shard))  # as they lie on disk
+        run, batch = embedder.load(), getattr(embedder, "batch", BATCH)
         for start in range(0, len(todo), shard):
             rows = order[start : start + shard]
             out = []
-            for at in range(0, len(rows), BATCH):
-                out.append(np.asarray(run(pixels[rows[at : at + BATCH]]), "f4"))
+            for at in range(0, len(rows), batch):
+                out.append(np.asarray(run(stored[rows[at : at + batch]]), "f4"))
                 if progress:
-                    progress(min(start + at + BATCH, len(todo)), len(todo))
+                    progress(min(start + at + batch, len(todo)), len(todo))
             vectors = np.concatenate(out)
             if vectors.ndim != 2 or len(vectors) != len(rows) or not np.isfinite(vectors).all():
                 raise UserError(

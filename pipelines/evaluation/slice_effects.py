@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.media.base import media_of
 from assay.curation.slicing import cluster_names, metadata, slices
 from assay.curation.statistics import contrasts, estimates, multiple_testing
 from assay.curation.storage.interface import Bench
@@ -114,7 +115,7 @@ def collect_slices(bench: Bench, plan: dict, test: pd.DataFrame) -> tuple[list[d
     except UserError as e:  # imported since the scan; the experiment stands without clusters
         notes.append(f"no clusters: {e.problem}")
     room, skipped = METADATA, []
-    for key, values in metadata.slice_by_metadata(test).items():
+    for key, values in metadata.slice_by_metadata(test, media_of(bench).name).items():
         if len(values) > room:
             skipped.append(key)
         else:

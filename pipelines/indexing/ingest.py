@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.new_places import find_in_backups
 from assay.curation.formats.read import read_source
@@ -15,6 +16,7 @@ from assay.curation.formats.remote_source import ask_before_fetching
 from assay.curation.formats.source_records import SourceRecord, make_record, write_record
 from assay.curation.media import conversion
 from assay.curation.media.addresses import is_address
+from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
@@ -38,8 +40,8 @@ def ingest(
 ) -> dict:
     """Import a source, and return a dict of what happened.
 
-    Images are decoded once, and compared with what the source held before. Raises UserError before anything is
-    written.
+    Images and texts are decoded and stored once, and compared with what the source held before. Raises UserError before
+    anything is written.
     """
     options = options or ImportOptions()
     source = source if isinstance(source, Source) else read_source(source, options)
@@ -47,13 +49,14 @@ def ingest(
         ask_before_fetching(bench, source)
     name = check_text(options.name or source.name, "a source's name")
     check_text(who, "who imports")
+    refuse_other_media(bench, source)
     source = read_former_names(bench, source)
     rows = decode_rows(bench, source, name, options, progress)
     incoming = recognise_rows(bench, source, name, rows.frame, options)
     batch = new_batch("import")
     edits = add_class_list(bench, make_edits(bench, incoming, batch, options), source, batch)
     record = make_record(name, source, options)
-    write_import(bench, incoming, edits, rows.left_out, batch, who, record)
+    write_import(bench, incoming, edits, rows.left_out, batch, who, record, source.media)
     notes = [*source.notes, *rows.notes, *describe_ignored(incoming)]
     return summarise_import(bench, incoming, edits) | dict(
         kind=source.kind,
@@ -64,6 +67,16 @@ def ingest(
         left_out=len(rows.left_out),
         notes=[*notes, *describe_similar_classes(bench)],
     )
+
+
+def refuse_other_media(bench: Bench, source: Source) -> None:
+    """Refuse texts in a bench of images, and images in one of texts."""
+    has = media_of(bench).name
+    if source.media != has and bench.rows("select 1 from samples limit 1"):
+        raise UserError(
+            f"expected {has}s, as this bench holds them, found {source.media}s in {source.name}",
+            "import them into a bench of their own: -b ANOTHER",
+        )
 
 
 # ---- classes
@@ -136,6 +149,7 @@ def write_import(
     batch: str,
     who: str,
     record: SourceRecord,
+    media: str = "image",
 ) -> None:
     """Write an import in one transaction.
 
@@ -179,6 +193,7 @@ def write_import(
                 "insert or replace into meta values (?, ?)",
                 [f"decoder {name}", str(conversion.DECODER)],
             )
+        con.execute("insert or ignore into meta values ('media', ?)", [media])
         write_record(con, record)
         con.execute("delete from left_out where source = ?", [name])
         if left_out:

@@ -6,7 +6,7 @@ Embed, find neighbours, hold out leakage, fit the probe, name the issues.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from assay.curation.label_quality import live
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
-from assay.curation.media.base import media_type
+from assay.curation.media.base import load_stored, media_of
 from assay.curation.slicing import gaps
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
 from assay.curation.storage.interface import Bench, Progress, Tell
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 class ScanOptions:
     """What a scan does."""
 
-    # 0: the probe on embeddings; 1: on a kernel too; 2: on lite2's embeddings too; 3 trains a network
+    # 0: the probe on embeddings; 1: on a kernel too; 2: on another embedder's too; 3 trains a network
     effort: int = 1
-    embedder: str = "lite0"
+    embedder: str | None = None  # None: the one that is best for what the bench holds
     hold_out: bool = True  # samples that equal a val, test or guard sample
     yes: bool = False  # hold them out even where that takes most of a class, of train or of val
     own: OwnModel = OwnModel()
@@ -80,14 +80,16 @@ def scan(
             "expected samples to scan, found an empty bench",
             f"run: assay import SOURCE -b {bench.given}",
         )
+    media = media_of(bench)
+    options = replace(options, embedder=options.embedder or media.embedders[0])
     # refused before anything is done
     matched = None if own.probs is None else match_probs(own.probs, state)
     tell = say if own.said else silent  # to fit the model they were embedded, which was said
     folder, engine = embed_samples(bench, state, options, tell, progress)
-    begin_step(progress, "comparing images")
+    begin_step(progress, f"comparing {media.name}s")
     graph = build_graph(bench, state, folder)
     say(
-        f"neighbours  {format_count(len(graph.hashes), 'different image')}, "
+        f"neighbours  {format_count(len(graph.hashes), f'different {media.name}')}, "
         f"{format_count(len(graph.pairs), 'pair')} of near duplicates"
     )
     # where a person's own probabilities judge, the probe does not
@@ -102,7 +104,8 @@ def scan(
         (bench.arrays / "second.npz").unlink(missing_ok=True)
     store_settings(bench, options, columns, engine, matched)
 
-    measure_quality(bench, state, say, progress)
+    if media.name == "image":
+        measure_quality(bench, state, say, progress)
     held = hold_out_leakage(bench, state, leaks, who)
     if held:
         say(f"leakage     held out {held} (keep them: --keep-leakage, or edit keep)")
@@ -165,7 +168,7 @@ def embed_samples(
     known = known_embedder(name)
     engine = known.engine() if known else None
     say(
-        f"embed       {embedded.new:,} of {format_count(len(state), 'image')} were new to {name}"
+        f"embed       {embedded.new:,} of {format_count(len(state), media_of(bench).name)} were new to {name}"
         f"{f' ({engine})' if engine else ''}, {format_count(embedded.rows.shape[1], 'number')} each"
     )
     return embedded.folder, engine
@@ -178,21 +181,22 @@ def embed_further(
     say: Tell,
     progress: Progress | None,
 ) -> str | None:
-    """Embed by lite2 as well, from --effort 2 on; name the folder.
+    """Embed by a second embedder as well, from --effort 2 on; name the folder.
 
     None below, and where somebody chose an embedder or brought vectors: these are what is to be judged by.
     """
     if options.effort < 2:
         return None
-    own = options.own.vectors is not None
-    if own or options.embedder != "lite0":
+    own, media = options.own.vectors is not None, media_of(bench)
+    first, second = media.embedders
+    if own or options.embedder != first:
         by = "your vectors" if own else options.embedder
-        say(f"embed       by {by} alone: lite2 goes with lite0")
+        say(f"embed       by {by} alone: {second} goes with {first}")
         return None
-    step = name_steps(progress, "embedding by lite2")
-    embedded = embed_images(bench, state.content_hash, "lite2", step, options.patience)
+    step = name_steps(progress, f"embedding by {second}")
+    embedded = embed_images(bench, state.content_hash, second, step, options.patience)
     say(
-        f"embed       {embedded.new:,} of {format_count(len(state), 'image')} were new to lite2, "
+        f"embed       {embedded.new:,} of {format_count(len(state), media.name)} were new to {second}, "
         f"{format_count(embedded.rows.shape[1], 'number')} each"
     )
     return embedded.folder
@@ -297,7 +301,7 @@ def build_graph(bench: Bench, state: pd.DataFrame, folder: str) -> Graph:
     made = build_neighbor_lists(bench, hashes, X, f"{GRAPH} {folder}")
     near, far = made.neighbours, made.distances
     pairs, gaps = neighbor_graph.find_close_pairs(near, far)
-    alike, limit = media_type().similarity(Shards(bench.arrays / "pixels"), hashes, pairs, near)
+    alike, limit = media_of(bench).similarity(load_stored(bench), hashes, pairs, near)
     twin = alike >= limit
     graph = Graph(
         key=key,

@@ -1,4 +1,4 @@
-"""Read a source's rows, and decode their images."""
+"""Read a source's rows, and decode and store what they name."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.errors import UserError, shorten
 from assay.curation.formats.base import ImportOptions, Source
-from assay.curation.media import import_notes, stored_traits
-from assay.curation.media.decoding import STORED_SIDE
-from assay.curation.media.source_decoding import decode_source
+from assay.curation.media.base import media_type
 from assay.curation.storage.interface import Bench, Progress
-from assay.curation.storage.shards import Shards
 from assay.curation.text import format_count
 from assay.pipelines.indexing.recognition import object_column
 
@@ -19,26 +16,25 @@ if TYPE_CHECKING:
 
 
 class UsableRows(NamedTuple):
-    """The rows of a source whose images could be decoded."""
+    """The rows of a source whose images or texts could be decoded."""
 
     frame: pd.DataFrame  # with content_hash and size
     left_out: list[tuple[str, str]]  # (key, reason) of the others
-    notes: list[str]  # on how the images were read
+    notes: list[str]  # on how they were read
 
 
 def decode_rows(
     bench: Bench, source: Source, name: str, options: ImportOptions, progress: Progress | None
 ) -> UsableRows:
-    """Decode the images of a source.
+    """Decode and store the images or texts of a source.
 
     Raises UserError for bad rows, unless they are to be skipped.
     """
     frame = clean_rows(source)
-    earlier = bench.query("select content_hash from samples where source = ?", [name]).content_hash
-    reading = stored_traits.earlier_conversion(bench, name, earlier)
-    shards = Shards(bench.arrays / "pixels")
-    hashes, sizes, bad = decode_source(frame, shards, STORED_SIDE, progress, reading)
-    bad = [*source.left_out, *bad, *drop_changed_images(frame, hashes)]
+    media = media_type(source.media)
+    stored = media.store(bench, name, frame, progress)
+    hashes, sizes = stored.hashes, stored.sizes
+    bad = [*source.left_out, *stored.bad, *drop_changed_images(frame, hashes)]
     left_out = [(key, shorten(reason)) for key, reason in bad]
     if left_out and not options.skip_bad:
         raise refuse_bad_rows(source, frame, left_out, options)
@@ -50,13 +46,10 @@ def decode_rows(
     )
     if not len(frame):
         raise UserError(
-            f"expected at least one usable image in {source.name}, found none of {len(good):,}",
+            f"expected at least one usable {media.name} in {source.name}, found none of {len(good):,}",
             "mend the files",
         )
-    different = dict.fromkeys(frame.content_hash)
-    traits = stored_traits.find_traits(stored_traits.load_traits(bench.arrays), different)
-    seen = [traits[h] for h in frame.content_hash if h in traits]
-    return UsableRows(frame, left_out, import_notes.describe_traits(seen, reading))
+    return UsableRows(frame.drop(columns="text", errors="ignore"), left_out, stored.notes)
 
 
 def clean_rows(source: Source) -> pd.DataFrame:

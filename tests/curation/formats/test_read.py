@@ -501,7 +501,7 @@ def test_parquet_that_cannot_be_used(tmp_path):
         "header only",
     )
     refused(
-        parquet(tmp_path / "text.parquet", text=["a"], label=["b"]),
+        parquet(tmp_path / "number.parquet", size=[1], label=["b"]),
         "column of image paths or bytes",
     )
     refused(

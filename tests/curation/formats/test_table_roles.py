@@ -145,8 +145,6 @@ def test_what_is_no_label_of_an_image_is_refused_in_words(tmp_path):
         "\n".join(json.dumps(dict(image=i, label=["a", "b"])) for i in JPG)
     )
     refused(tmp_path / "l.jsonl", "several labels")
-    words = ["this is a text of many words"] * 12
-    refused(csv(tmp_path / "text", text=words, label=LABELS), "holds text")
     refused(csv(tmp_path / "pixels", emotion=[1, 2] * 6, pixels=["0 1 2 3 4 5 6"] * 12), "pixels")
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from assay.curation.media.base import media_type, media_types
 from assay.curation.media.files import BadMedia
 from assay.curation.media.source_decoding import store_decoded
+from assay.curation.media.texts import append_texts
 from assay.curation.storage.shards import Shards
 
 
@@ -24,9 +25,33 @@ def png(pixels):
 
 
 # of each media type: files of different samples, of which the second nearly equals the first
+WORDS = "rain falls on the old harbour while gulls follow a late ferry to its pier again".split()
+
+
+def sentence(seed):
+    return " ".join(np.random.default_rng(seed).permutation(WORDS))
+
+
 EXAMPLES = {
-    "image": [png(scene(0)), png(scene(0)[:, ::-1]), *(png(scene(seed)) for seed in range(1, 80))]
+    "image": [png(scene(0)), png(scene(0)[:, ::-1]), *(png(scene(seed)) for seed in range(1, 80))],
+    "text": [
+        t.encode() for t in (sentence(0), sentence(0).upper() + "!", *map(sentence, range(1, 80)))
+    ],
 }
+BROKEN = {
+    "image": (b"", b"no such file", EXAMPLES["image"][0][:20]),
+    "text": (b"", b"a\0b", "caf\u00e9".encode("latin-1"), b"\xff\xfea"),
+}
+
+
+def store(media, shards, raws):
+    """Store files by made-up hashes, as the media type stores."""
+    decoded = {f"{i:032x}": media.decode(raw, 64) for i, raw in enumerate(raws)}
+    if media.name == "image":
+        store_decoded(shards, decoded)
+    else:
+        append_texts(shards, {h: found.array.tobytes() for h, found in decoded.items()})
+    return np.array(list(decoded), "S32")
 
 
 @pytest.fixture(params=media_types().values(), ids=lambda member: member.name)
@@ -42,14 +67,15 @@ def test_it_goes_by_its_name_and_has_an_example(media):
 def test_it_decodes_to_bytes_of_bounded_size(media):
     for raw in EXAMPLES[media.name][:3]:
         found = media.decode(raw, 32)
-        assert found.array.dtype == np.uint8 and max(found.array.shape[:2]) <= 32
+        assert found.array.dtype == np.uint8
+        assert max(found.array.shape[:2]) <= (32 if media.name == "image" else len(raw))
         assert (media.decode(raw, 32).array == found.array).all(), "the same again"
         asked = media.decode(raw, 32, stored=True)
         assert asked.size == found.size and asked.array is None
 
 
 def test_what_is_no_such_file_is_refused_in_plain_words(media):
-    for raw in (b"", b"no such file", EXAMPLES[media.name][0][:20]):
+    for raw in BROKEN[media.name]:
         for use in (media.decode, media.preview):
             with pytest.raises(BadMedia) as e:
                 use(raw, 32)
@@ -61,13 +87,24 @@ def test_its_preview_is_a_small_jpeg(media):
     assert shown.format == "JPEG" and max(shown.size) <= 40
 
 
+def test_what_is_stored_comes_back(media, tmp_path):
+    raws = EXAMPLES[media.name][:5]
+    hashes = store(media, Shards(tmp_path / media.folder), raws)
+    read = media.read(Shards(tmp_path / media.folder), hashes, 32)
+    first = media.decode(raws[0], 32).array
+    assert len(read) == 5 and len(read[[1, 0]]) == 2
+    assert (
+        read[0] == first.tobytes().decode()
+        if media.name == "text"
+        else read[0].shape == (32, 32, 3)
+    )
+
+
 def test_near_copies_are_more_alike_than_others(media, tmp_path):
     raws = EXAMPLES[media.name]
-    hashes = [f"{i:032x}" for i in range(len(raws))]
-    shards = Shards(tmp_path / "pixels")
-    store_decoded(shards, {h: media.decode(raw, 64) for h, raw in zip(hashes, raws)})
+    hashes = store(media, Shards(tmp_path / media.folder), raws)
     pairs = np.array([[0, 1], *([0, i] for i in range(2, 40))])
     far = np.roll(np.arange(len(raws)), 7)[:, None]  # as if this were the nearest of each
-    found = media.similarity(Shards(tmp_path / "pixels"), np.array(hashes, "S32"), pairs, far)
+    found = media.similarity(Shards(tmp_path / media.folder), hashes, pairs, far)
     assert found.of_pairs.shape == (len(pairs),)
     assert found.of_pairs[0] >= found.limit > found.of_pairs[1:].max()
