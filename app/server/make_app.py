@@ -197,6 +197,12 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         return JSONResponse(await run_in_threadpool(explain_score, session().bench, sample))
 
     @answer_errors
+    async def words(request: Request) -> Response:
+        from assay.app.server.speaking_words import find_speaking_words
+
+        sample = request.path_params["sample"]
+        return JSONResponse(await run_in_threadpool(find_speaking_words, session(), sample))
+
     async def mistake(request: Request) -> Response:
         sample = request.path_params["sample"]
         return JSONResponse(await run_in_threadpool(explain_mistake, session(), sample))
@@ -265,6 +271,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
+        Route("/assay/words/{sample}", words),
         Route("/assay/mistake/{sample}", mistake),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),

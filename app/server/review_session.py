@@ -67,6 +67,7 @@ class ReviewSession:
         self.bench = bench
         self.thumbnails, self.choices = Thumbnails(bench), GridChoices()
         self.queues = ChosenQueues()
+        self.scorer: tuple | None = None  # of texts, and the probe that it asks: see speaking_words
         # as of the log position `seq`: see rescore
         self.seq, self.state, self.rows, self.scored = -1, None, [], None
         self.lock = threading.RLock()
@@ -119,7 +120,15 @@ class ReviewSession:
                 self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
                 self.doubted, self.unscored = doubted, unscored
                 self.shown = QueueEvidence(
-                    self.bench, state, self.rows, scored, part.index, graph, node, evidence
+                    self.bench,
+                    state,
+                    self.rows,
+                    scored,
+                    part.index,
+                    graph,
+                    node,
+                    evidence,
+                    self.thumbnails.read_text if self.thumbnails.media.name == "text" else None,
                 )
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
                 self.classes = list_choices(self.bench, state.label[usable], seq)

@@ -1,4 +1,4 @@
-"""Pictures for the browser: JPEGs of bounded size, each made once."""
+"""Pictures for the browser: JPEGs of bounded size, each made once; texts as they are."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from cachetools import LRUCache
 from PIL import Image
 
 from assay.curation.media import relocation
+from assay.curation.media.base import media_of
 from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.files import BadMedia
 from assay.curation.media.pixels import Pixels, make_thumbnail
 from assay.curation.media.stored_traits import load_traits
+from assay.curation.media.texts import draw_card
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.shards import Shards
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.curation.media.base import MediaType
     from assay.curation.storage.interface import Bench
 
 MOST = 4000  # pictures kept: 100 MB of small ones
@@ -30,7 +33,8 @@ class Thumbnails:
     """The pictures of one bench."""
 
     def __init__(self, bench: Bench):
-        self.bench, self.folder, self.made, self.shards = bench, bench.arrays / "pixels", None, None
+        self.bench, self.made, self.shards = bench, None, None
+        self.kind: MediaType | None = None
         self.kept, self.lock, self.reading = LRUCache(MOST), threading.Lock(), threading.Lock()
 
     def load(self, row: pd.Series, side: int) -> bytes | None:
@@ -44,7 +48,9 @@ class Thumbnails:
             if key in self.kept:
                 return self.kept[key]
         try:
-            if max(row.width, row.height) <= min(STORED_SIDE, side):
+            if self.media.name == "text":
+                jpeg = draw_card(self.read_text(row.content_hash), side)
+            elif max(row.width, row.height) <= min(STORED_SIDE, side):
                 jpeg = self.encode_stored(row)
             else:
                 uri = relocation.current_uri(self.bench, row.name, row.uri)
@@ -57,15 +63,30 @@ class Thumbnails:
         return jpeg
 
     def load_shards(self) -> Shards:
-        """Open the pixel shards.
+        """Open the shards of pixels, or of texts.
 
         Their index is read once, by one for all: of a million images that takes a second.
         """
-        made = file_stamp(self.folder)
+        folder = self.bench.arrays / self.media.folder
+        made = file_stamp(folder)
         with self.reading:
             if made != self.made:
-                self.shards, self.made = Shards(self.folder), made
+                self.shards, self.made = Shards(folder), made
             return self.shards
+
+    @property
+    def media(self) -> MediaType:
+        """The media type of the bench: an import decides it, maybe while this is open."""
+        if self.kind is None:
+            found = media_of(self.bench)
+            if not len(self.bench.rows("select 1 from samples limit 1")):
+                return found
+            self.kind = found
+        return self.kind
+
+    def read_text(self, content_hash: str) -> str:
+        """Read a stored text, whole."""
+        return self.media.read(self.load_shards(), [content_hash])[0]
 
     def encode_stored(self, row: pd.Series) -> bytes:
         """Encode an image that the pixel shards hold as it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.curation.label_quality.kernel_columns import store_columns
+from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.text import format_count
 from assay.pipelines.indexing.scan_progress import begin_step
@@ -27,7 +28,7 @@ def add_kernel(
     """
     drawn = state.content_hash[(state.split == "train") & state.keep]
     if len(state) > MOST:
-        most = format_count(MOST, "image")
+        most = format_count(MOST, media_of(bench).name)
         say(f"kernel      left out: over {most} the probe is linear, as at --effort 0")
         return None
     if len(drawn) < LEAST:
