@@ -22,14 +22,11 @@ from assay.curation.label_quality.linear_algebra import (
     stack_groups,
 )
 from assay.curation.label_quality.neighbor_votes import SHARE, count_votes
+from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, choose_lambda
 from assay.curation.storage.shards import Rows
 
-LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d
-LESS = np.geomspace(1e-5, 1e-1, 9)  # for weighted columns: many of a kernel are nearly alike
-FEW, FRESH = (
-    4,
-    100,
-)  # changed rows: so many are added to the scores, and so many until these are made anew
+FEW = 4  # changed rows that are added to the scores
+FRESH = 100  # changed rows, after which the scores are made anew
 ENOUGH = 5  # groups a class needs before the probe may judge it
 LARGE = 64  # rows: what larger groups leave out is not kept, but made anew
 
@@ -73,7 +70,10 @@ def fit(
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
     factors = LAMBDAS if weights is None else LESS
-    probe.lam = choose_lambda(X, probe, s, Q, factors) * s.sum() / D
+    rows = sample_groups(probe.groups, probe.y >= 0, ASKED)
+    T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
+    unit = s.sum() / D
+    probe.lam = unit * choose_lambda(T, Y, probe.groups[rows], s, Q.T @ probe.XtY, factors, unit)
     probe.inverse = (
         Q * (1 / (s + probe.lam) - 1 / probe.lam)
     ) @ Q.T  # directions that no row spans keep 1 / lambda
@@ -321,34 +321,3 @@ class Probe:
         fitted = self.y >= 0
         pairs = unique(self.groups[fitted].astype("i8") * self.k + self.y[fitted])
         self.sizes = np.bincount(pairs % self.k, minlength=self.k)
-
-
-def choose_lambda(
-    X: np.ndarray | Rows,
-    probe: Probe,
-    s: np.ndarray,
-    Q: np.ndarray,
-    factors: np.ndarray,
-    most: int = 4096,
-) -> float:
-    """Choose lambda among `factors`, multiples of trace / d.
-
-    By the least squared error of out-of-group scores. On about `most` rows, whole groups. s (j,), Q (d + 1, j):
-    eigenvalues and eigenvectors of X'X.
-    """
-    unit, YQ = s.sum() / len(Q), Q.T @ probe.XtY
-    rows = sample_groups(probe.groups, probe.y >= 0, most)
-    T, Y, G = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], probe.k), probe.groups[rows]
-    losses = []
-    for factor in factors:
-        d = 1 / (s + factor * unit)
-        miss = Y - T @ (YQ * d[:, None])
-        h = (T * T) @ d
-        out = miss / (1 - h)[:, None]
-        for stack in stack_groups(G, np.ones(len(G), bool)):
-            if stack.shape[1] <= 256:  # a larger family says little about lambda and costs its cube
-                root = (T[stack.ravel()] * np.sqrt(d)).reshape(*stack.shape, -1)
-                H = root @ root.transpose(0, 2, 1)
-                out[stack] = Y[stack] - leave_out(H, Y[stack] - miss[stack], Y[stack])
-        losses.append((out**2).sum())
-    return factors[int(np.argmin(losses))]
