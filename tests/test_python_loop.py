@@ -206,6 +206,7 @@ def test_a_class_without_predict_proba_is_no_model(arrays_once):
         arrays_once[1].scan(model=LinearSVC())
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_probabilities_and_embeddings_go_in_as_they_come_out(scanned):
     probs, vectors = scanned.pred_probs(), scanned.embeddings()

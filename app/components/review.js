@@ -15,6 +15,7 @@ import { describePace, makePace } from "./review/pace.js";
 import { drawStrip, makePast } from "./review/past.js";
 import { makePictures, whenPainted } from "./review/pictures.js";
 import { ask, describeFault, hex, makeNote, picture as address } from "./review/server.js";
+import { markWords } from "./review/texts.js";
 import { gate, presses, typed } from "./seen.js";
 import { closeUp, drawTools, makeViewer } from "./viewer.js";
 
@@ -222,6 +223,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
   function compare() { // as long as the key is held
     const near = trail[at]?.near[0];
     if (!near) return note("There is no labelled neighbour to compare with.");
+    if (near.text !== undefined) return note(`The nearest neighbour is labelled ${near.label}; it stands below whole.`);
     if (!viewer.comparing()) viewer.compare(address(near.sample), `the nearest neighbour, labelled ${near.label}`);
   }
   const key = listenToKeys(root, { press, see, keys, viewer, act, decide, undo, redo }), release = () => { if (viewer.comparing()) viewer.compare(null); };
@@ -229,14 +231,16 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
   // ---- drawing
 
   function show(pressed) {
-    const item = trail[at], img = item ? pictures.get(item.sample) : null;
+    const item = trail[at], img = item ? pictures.get(item) : null;
     root.classList.toggle("empty", !item);
+    root.classList.toggle("texts", item?.text !== undefined); // there is nothing to zoom or to light
     see.show(img);
-    viewer.show(img, item && Math.max(item.width, item.height) > 512 ? closeUp(address(item.sample)) : null);
+    viewer.show(img, item && item.text === undefined && Math.max(item.width, item.height) > 512 ? closeUp(address(item.sample)) : null);
     likely.show(item);
     if (item) {
-      img.alt = item.name;
-      img.classList.toggle("small", Math.max(item.width, item.height) <= 64);
+      if (item.text === undefined) img.alt = item.name;
+      else markWords(img, item);
+      img.classList.toggle("small", item.text === undefined && Math.max(item.width, item.height) <= 64);
       for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "no suggestion"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
       $("do-suggested").disabled = !item.suggested_label;

@@ -43,6 +43,8 @@ def draw(bench: Bench) -> None:
     if status["issues"]:
         pages = st.session_state.get("pages", {})
         st.html(todo_html(status["issues"], status["worst"], pages))
+        if status["flags_words"]:
+            st.caption(f"Of the flagged labels {status['flags_words']}.")
     elif status["issues"] is None:
         st.html("<p>Not known yet: a scan looks for issues.</p>")
     else:

@@ -42,14 +42,14 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     best, own = classes[order[0]], classes.index(label) if label in classes else None
     copies = " and its copies" if state["split"][sample] == "train" else ""
     sentences = [
-        f"The model was fitted without this image{copies}, then asked what it shows: "
+        f"The model was fitted without this sample{copies}, then asked what it shows: "
         f"{p[order[0]]:.0%} {best}."
     ]
     if own is None:
         sentences.append("It has no label that train has, so nothing is doubted.")
     elif kept.few[own]:
         sentences.append(
-            f"Too few images are labelled {label} to say whether this is one: "
+            f"Too few samples are labelled {label} to say whether this is one: "
             "it is never called wrong."
         )
     elif best == label:
@@ -62,7 +62,7 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     if h is not None:
         sentences.append(
             f"Its own label would have pulled the model's answer by a share of {h:.2f}: "
-            "that much is taken out, for every image, without refitting."
+            "that much is taken out, for every sample, without refitting."
         )
     return dict(
         sentences=[*sentences, *neighbour_sentences(bench, sample, state)],
@@ -86,13 +86,13 @@ def doubt_sentences(
         f"It is labelled {label}, to which the model gives {score:.0%}: its score. "
         "The lowest scores come first in the queue.",
         f"{it}: {best} is likelier than {label}, {why}.",
-        "A score is no probability of being wrong: only people's decisions on images drawn at "
+        "A score is no probability of being wrong: only people's decisions on samples drawn at "
         "random tell how many labels are.",
     ]
 
 
 def neighbour_sentences(bench: Bench, sample: str, state: pd.DataFrame) -> list[str]:
-    """Say how the nearest labelled images are labelled."""
+    """Say how the nearest labelled samples are labelled."""
     graph, node = neighbor_graph.load_nodes(bench, state.loc[[sample]])
     _, everyone = neighbor_graph.load_nodes(bench, state)
     usable = neighbor_graph.labelled_rows(state)
@@ -105,8 +105,8 @@ def neighbour_sentences(bench: Bench, sample: str, state: pd.DataFrame) -> list[
     ranked = sorted(zip(names, counts.tolist()), key=lambda pair: -pair[1])
     listed = ", ".join(f"{n} {name}" for name, n in ranked)
     return [
-        f"Of its {len(seen)} nearest labelled images: {listed}. "
-        "Copies that are test images are not looked at."
+        f"Of its {len(seen)} nearest labelled samples: {listed}. "
+        "Copies that are test samples are not looked at."
     ]
 
 

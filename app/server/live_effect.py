@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from assay.curation.review.next_gain import Outlook
     from assay.curation.review.next_hundred import NextHundred
+    from assay.curation.review.progress import FlagPrecision
 
 
 class Coming(NamedTuple):
-    """What the next labels of the queue hold, and what they gain."""
+    """How right the flags are; what the next labels of the queue hold, and gain."""
 
+    flags: FlagPrecision | None
     hold: NextHundred | None
     gain: Outlook
 
@@ -33,8 +35,9 @@ def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -
     part: a state without test and guard, of whose rows probs (n, k) are, out of sample; classes that are too few to
     judge have probability 0, for they are no answer.
     """
-    val = np.flatnonzero(part.split == "val")
-    return dict(zip(part.index[val], np.array(classes, object)[probs[val].argmax(1)]))
+    val = np.flatnonzero(part.split.to_numpy(object) == "val")
+    ids = part.index[val].to_numpy(object)
+    return dict(zip(ids, np.array(classes, object)[probs[val].argmax(1)]))
 
 
 def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) -> dict:
@@ -107,6 +110,7 @@ def describe_reviews(review: dict, coming: Coming) -> dict:
     return review | dict(
         share_words=review["share"] and progress.describe_random_rate(review),
         left_words=progress.describe_errors_left(review),
+        flags_words=coming.flags and coming.flags.describe(),
         next_words=coming.hold and coming.hold.describe(),
         outlook=coming.gain.to_json(),
     )

@@ -45,7 +45,7 @@ from assay.app.server.requests import (
     read_field,
 )
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
-from assay.app.server.texts import cut_text, draw_text, is_text, read_text
+from assay.app.server.texts import cut_text, draw_text
 from assay.curation.errors import UserError
 
 if TYPE_CHECKING:
@@ -149,22 +149,22 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     @answer_errors
     async def image(request: Request) -> Response:
         side, sample = read_side(request), request.path_params["sample"]
-        if await run_in_threadpool(is_text, session().bench):
-            return draw_text(await run_in_threadpool(read_text, session().bench, sample), side)
+        if session().thumbnails.media.name == "text":
+            return draw_text(await run_in_threadpool(session().read_text, sample), side)
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
 
     @answer_errors
     async def text(request: Request) -> Response:
         side = read_side(request)
-        found = await run_in_threadpool(read_text, session().bench, request.path_params["sample"])
+        found = await run_in_threadpool(session().read_text, request.path_params["sample"])
         if found is None:
             return Response("no such text", 404)
         headers = {"cache-control": "private, max-age=86400"}
         return JSONResponse(cut_text(found, side), headers=headers)
 
     async def medium(request: Request) -> Response:
-        name = "text" if await run_in_threadpool(is_text, session().bench) else "image"
+        name = (await run_in_threadpool(lambda: session().thumbnails.media)).name
         headers = {"cache-control": "no-store"}  # the first import decides
         return Response(f'export const medium = "{name}";', 200, headers, "text/javascript")
 
@@ -214,6 +214,12 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         return JSONResponse(await run_in_threadpool(explain_score, session().bench, sample))
 
     @answer_errors
+    async def words(request: Request) -> Response:
+        from assay.app.server.speaking_words import find_speaking_words
+
+        sample = request.path_params["sample"]
+        return JSONResponse(await run_in_threadpool(find_speaking_words, session(), sample))
+
     async def mistake(request: Request) -> Response:
         sample = request.path_params["sample"]
         return JSONResponse(await run_in_threadpool(explain_mistake, session(), sample))
@@ -287,6 +293,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/live", live),
         Route("/assay/report/{key}", report),
         Route("/assay/why/{sample}", why),
+        Route("/assay/words/{sample}", words),
         Route("/assay/mistake/{sample}", mistake),
         Route("/assay/votes/{sample}", votes),
         *make_browse_routes(session),

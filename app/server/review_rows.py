@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NEAR = 6  # neighbours shown as evidence
 LIKELY = 5  # classes shown with their probabilities
+WORDS, FEW_WORDS = 8_000, 280  # characters of a text, and of a neighbour's, that a browser gets
 SHOWN = "sample given_label suggested_label score rank random reason".split()
 
 
@@ -35,6 +37,7 @@ class QueueEvidence:
     graph: Graph
     node: np.ndarray  # (N,) of each row of the state
     labelled: np.ndarray  # (nodes,) the labelled row on each node, -1 for none
+    read_text: Callable[[str], str] | None = None  # by content hash; None for images
 
 
 def describe_row(shown: QueueEvidence, row: dict) -> dict:
@@ -48,9 +51,21 @@ def describe_row(shown: QueueEvidence, row: dict) -> dict:
         split=state["split"].iloc[i],
         width=int(state.width.iloc[i]),
         height=int(state.height.iloc[i]),
-        near=[dict(sample=state.index[j], label=state.label.iloc[j]) for j in near],
+        near=[
+            dict(sample=state.index[j], label=state.label.iloc[j], **show_text(shown, j, FEW_WORDS))
+            for j in near
+        ],
         likely=list_likely_classes(shown, row["sample"]),
+        **show_text(shown, i, WORDS),
     )
+
+
+def show_text(shown: QueueEvidence, i: int, most: int) -> dict:
+    """Give the text of row i, at most so many characters, and how many were cut; {} for images."""
+    if shown.read_text is None:
+        return {}
+    text = shown.read_text(shown.state.content_hash.iloc[i])
+    return dict(text=text[:most], cut=max(0, len(text) - most))
 
 
 def list_likely_classes(shown: QueueEvidence, sample: str) -> list[list]:

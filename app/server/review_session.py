@@ -13,6 +13,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues import disagreements
 from assay.curation.label_quality.live import LiveScores
+from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.review import progress, queue
@@ -36,6 +38,11 @@ from assay.curation.storage.interface import Bench
 from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
 from assay.curation.versioning.version_names import names_at
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.label_quality.live import ScoredState
 
 AHEAD = 400  # doubted labels that are held ready
 BATCH = 40  # queue rows that go to a browser at once
@@ -60,6 +67,7 @@ class ReviewSession:
         self.bench = bench
         self.thumbnails, self.choices = Thumbnails(bench), GridChoices()
         self.queues = ChosenQueues()
+        self.scorer: tuple | None = None  # of texts, and the probe that it asks: see speaking_words
         # as of the log position `seq`: see rescore
         self.seq, self.state, self.rows, self.scored = -1, None, [], None
         self.lock = threading.RLock()
@@ -95,26 +103,44 @@ class ReviewSession:
             answers = np.where(scored.few, 0, scored.probs)
             part = without_locked(state[["split"]])
             contested, found = set(self.between["sample"]), scored.found
-            doubted = found.flagged | found.index.isin(contested)
+            doubted = found.flagged.copy()
+            doubted[found.index.intersection(list(contested))] = True
             unscored = {s for s in contested if s not in found.index}
             predicted = live_effect.predict_val(part, scored.classes, answers)
             reviewed = progress.summarize_reviews(self.bench, state)
             rates = fit_rates(self.bench, scored)
             live = rates and self.scores.load_probe(state)
-            coming = live_effect.Coming(
-                expect_next(scored, rates), foresee_gain(self.bench, scored, rates, live)
-            )
-            former = names_at(self.bench, seq).former_names(state.label.dropna().unique())
+            flags = rates and progress.measure_flags(self.judge_looks(state, scored, part))
+            gain = foresee_gain(self.bench, scored, rates, live)
+            coming = live_effect.Coming(flags, expect_next(scored, rates), gain)
+            names = names_at(self.bench, seq)
+            former = names.former_names(state.label.dropna().unique()) if names.renames else {}
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
                 self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
                 self.doubted, self.unscored = doubted, unscored
                 self.shown = QueueEvidence(
-                    self.bench, state, self.rows, scored, part.index, graph, node, evidence
+                    self.bench,
+                    state,
+                    self.rows,
+                    scored,
+                    part.index,
+                    graph,
+                    node,
+                    evidence,
+                    self.thumbnails.read_text if self.thumbnails.media.name == "text" else None,
                 )
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
                 self.classes = list_choices(self.bench, state.label[usable], seq)
                 self.former = former
+
+    def judge_looks(
+        self, state: pd.DataFrame, scored: ScoredState, part: pd.DataFrame
+    ) -> pd.DataFrame | None:
+        """Say which looks at random were at flagged labels: see judge_stratum."""
+        ids = np.asarray(part.index, "S32")
+        kept = LabelScores(scored.upto, ids, scored.classes, scored.probs, scored.few, None)
+        return progress.judge_stratum(self.bench, state, kept)
 
     def write_scores(self) -> bool:
         """Write the scores down for others; False where nothing is new."""
@@ -304,12 +330,24 @@ class ReviewSession:
 
         Its longer side is at most `side`.
         """
+        row = self.find_row(sample)
+        return None if row is None else self.thumbnails.load(row, side)
+
+    def read_text(self, sample: str) -> str | None:
+        """Read a sample's whole text; None where there is none."""
+        row = self.find_row(sample)
+        if row is None or self.thumbnails.media.name != "text":
+            return None
+        return self.thumbnails.read_text(row.content_hash)
+
+    def find_row(self, sample: str) -> pd.Series | None:
+        """Find a sample's row in the newest state that is at hand, or None."""
         state = self.state  # bringing it up to date takes time, and a picture must come at once
         if state is None:
             state = next(reversed(self.bench.states.values()), None)
         if state is None or sample not in state.index:
             state = self.bench.state()
-        return self.thumbnails.load(state.loc[sample], side) if sample in state.index else None
+        return state.loc[sample] if sample in state.index else None
 
 
 def open_session(path: str | Path) -> ReviewSession:

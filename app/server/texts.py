@@ -7,10 +7,6 @@ from html import escape
 
 from starlette.responses import Response
 
-from assay.curation.media.base import load_stored, media_of
-from assay.curation.media.texts import Texts
-from assay.curation.storage.interface import Bench
-
 # characters that are sent to a place of so many pixels; what is larger gets the whole
 MOST = {128: 400, 256: 1_000, 512: 6_000, 1024: 6_000}
 UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML
@@ -18,22 +14,6 @@ STYLE = (
     "font:{size}px/1.4 system-ui,sans-serif;color:#1b1e23;background:#f4f2ec;box-sizing:border-box;"
     "height:100%;padding:{size}px;overflow:hidden;overflow-wrap:anywhere;white-space:pre-wrap"
 )
-
-
-def is_text(bench: Bench) -> bool:
-    """Whether the samples of a bench are texts."""
-    return media_of(bench).name == "text"
-
-
-def read_texts(bench: Bench, hashes: list[str]) -> list[str]:
-    """Read texts by their content's hashes."""
-    return Texts(load_stored(bench), hashes)[:] if hashes else []
-
-
-def read_text(bench: Bench, sample: str) -> str | None:
-    """Read the whole text of a sample; None where there is no such sample."""
-    found = bench.rows("select content_hash from samples where id = ?", [sample])
-    return read_texts(bench, [found[0][0]])[0] if found else None
 
 
 def cut_text(text: str, side: int) -> dict:

@@ -1,4 +1,4 @@
-"""Pictures for the browser: JPEGs of bounded size, each made once."""
+"""Pictures for the browser: JPEGs of bounded size, each made once; texts as they are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 from PIL import Image
 
-from assay.app.server.texts import is_text, read_texts
 from assay.curation.media import relocation
+from assay.curation.media.base import media_of
 from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.files import BadMedia
 from assay.curation.media.pixels import Pixels, make_thumbnail
@@ -22,6 +22,7 @@ from assay.curation.storage.shards import Shards
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.curation.media.base import MediaType
     from assay.curation.storage.interface import Bench
 
 MOST = 4000  # pictures kept: 100 MB of small ones
@@ -32,7 +33,8 @@ class Thumbnails:
     """The pictures of one bench."""
 
     def __init__(self, bench: Bench):
-        self.bench, self.folder, self.made, self.shards = bench, bench.arrays / "pixels", None, None
+        self.bench, self.made, self.shards = bench, None, None
+        self.kind: MediaType | None = None
         self.kept, self.lock, self.reading = LRUCache(MOST), threading.Lock(), threading.Lock()
 
     def load(self, row: pd.Series, side: int) -> bytes | None:
@@ -46,8 +48,8 @@ class Thumbnails:
             if key in self.kept:
                 return self.kept[key]
         try:
-            if is_text(self.bench):
-                jpeg = draw_card(read_texts(self.bench, [row.content_hash])[0], side)
+            if self.media.name == "text":
+                jpeg = draw_card(self.read_text(row.content_hash), side)
             elif max(row.width, row.height) <= min(STORED_SIDE, side):
                 jpeg = self.encode_stored(row)
             else:
@@ -61,15 +63,30 @@ class Thumbnails:
         return jpeg
 
     def load_shards(self) -> Shards:
-        """Open the pixel shards.
+        """Open the shards of pixels, or of texts.
 
         Their index is read once, by one for all: of a million images that takes a second.
         """
-        made = file_stamp(self.folder)
+        folder = self.bench.arrays / self.media.folder
+        made = file_stamp(folder)
         with self.reading:
             if made != self.made:
-                self.shards, self.made = Shards(self.folder), made
+                self.shards, self.made = Shards(folder), made
             return self.shards
+
+    @property
+    def media(self) -> MediaType:
+        """The media type of the bench: an import decides it, maybe while this is open."""
+        if self.kind is None:
+            found = media_of(self.bench)
+            if not len(self.bench.rows("select 1 from samples limit 1")):
+                return found
+            self.kind = found
+        return self.kind
+
+    def read_text(self, content_hash: str) -> str:
+        """Read a stored text, whole."""
+        return self.media.read(self.load_shards(), [content_hash])[0]
 
     def encode_stored(self, row: pd.Series) -> bytes:
         """Encode an image that the pixel shards hold as it is."""

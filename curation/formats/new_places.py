@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Patch, ReadableFormat
 from assay.curation.formats.in_place import list_backups
 from assay.curation.formats.moves import none_of
+from assay.curation.media.base import media_of
 from assay.curation.media.containers.base import find_container, split_uri
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
@@ -34,6 +35,7 @@ class Listed(NamedTuple):
     uri: str
     label: str | None
     id: str | None  # where Assay exported the source
+    text: str | None = None  # of a table of texts, which no uri leads to
 
 
 class Touched(NamedTuple):
@@ -64,7 +66,9 @@ def list_places(reader: ReadableFormat, path: Path, options: ImportOptions) -> l
     No image is opened.
     """
     rows = (row for batch in reader.read(path, options).batches for row in batch)
-    return [Listed(row["key"], row["uri"], row["label"], row.get("id")) for row in rows]
+    return [
+        Listed(row["key"], row["uri"], row["label"], row.get("id"), row.get("text")) for row in rows
+    ]
 
 
 def drop_said(changes: pd.DataFrame, places: list[Listed]) -> pd.DataFrame:
@@ -121,8 +125,9 @@ def follow_images(
     taken = set(found.values())
     free = [row for row in after if row.uri not in taken and file_of(row.uri) in copies]
     found |= match_bytes([(uri, hashes[uri], label_of[uri]) for uri in old], free)
+    texts = {row.uri: row.text for row in after}
     lost = [uri for uri in hashes if uri not in found]
-    same = {uri for uri, hash in zip(lost, hash_images(lost)) if hash == hashes[uri]}
+    same = {uri for uri, hash in zip(lost, hash_places(lost, texts)) if hash == hashes[uri]}
     found |= {uri: uri if uri in same else keep_copy(uri, copies) for uri in lost}
     places = [
         dict(id=row.id, uri=found[row.uri], source=row.source, was=row.key)
@@ -133,7 +138,9 @@ def follow_images(
     write_places(bench, frame, name)
     gone = sum(uri.startswith(f"{touched.backup}/") for uri in found.values())
     return (
-        [f"{format_count(gone, 'image')} that went lie in {touched.backup} from now on"]
+        [
+            f"{format_count(gone, media_of(bench).name)} that went lie in {touched.backup} from now on"
+        ]
         if gone
         else []
     )
@@ -172,7 +179,8 @@ def match_bytes(old: Iterable[tuple[str, str, str | None]], free: list[Listed]) 
     Copies keep their order, first those of equal labels: rows that stay do not change places.
     """
     there: dict[tuple, deque[str]] = defaultdict(deque)
-    for row, hash in zip(free, hash_images([row.uri for row in free])):
+    texts = {row.uri: row.text for row in free}
+    for row, hash in zip(free, hash_places([row.uri for row in free], texts)):
         there[hash, row.label].append(row.uri)
         there[hash, ...].append(row.uri)
     found: dict[str, str] = {}
@@ -188,10 +196,15 @@ def match_bytes(old: Iterable[tuple[str, str, str | None]], free: list[Listed]) 
     return found
 
 
-def hash_images(uris: list[str]) -> list[str | None]:
+def hash_places(uris: list[str], texts: Mapping[str, str | None]) -> list[str | None]:
+    """Hash what lies at uris, None for what cannot be read; texts: those that a table's rows hold."""
     hashes: list[str | None] = [None] * len(uris)
-    for i, blob in iter_bytes(uris):
-        hashes[i] = None if isinstance(blob, BadMedia) else content_hash(blob)
+    of_files = [i for i, uri in enumerate(uris) if texts.get(uri) is None]
+    for i, uri in enumerate(uris):
+        if (text := texts.get(uri)) is not None:
+            hashes[i] = content_hash(text.encode())
+    for i, blob in iter_bytes([uris[i] for i in of_files]):
+        hashes[of_files[i]] = None if isinstance(blob, BadMedia) else content_hash(blob)
     return hashes
 
 
@@ -220,7 +233,7 @@ def find_in_backups(source: Path, samples: pd.DataFrame) -> dict[str, str]:
     for backup in (None, *reversed(backups)):
         left = [sample for sample in uris if sample not in found]
         places = [uris[s] if backup is None else place_in(backup, source, uris[s]) for s in left]
-        same = [hash == hashes[s] for s, hash in zip(left, hash_images(places))]
+        same = [hash == hashes[s] for s, hash in zip(left, hash_places(places, {}))]
         found |= {s: place for s, place, is_same in zip(left, places, same) if is_same}
     return {sample: uri for sample, uri in found.items() if uri != uris[sample]}
 

@@ -76,6 +76,12 @@ def find_below(scan: ScanView, kind: str, threshold: float) -> pd.DataFrame:
             f"these can: {', '.join(movable)}",
         )
     finder = next(f for f in list_finders() if kind in f.kinds)
+    if scan.media.name not in finder.media:
+        raise UserError(
+            f"expected a kind of issue that {scan.media.name}s can have, found {kind!r},"
+            f" which is for {' and '.join(f'{medium}s' for medium in sorted(finder.media))}",
+            "assay issues lists those that there are",
+        )
     frame = _frame_of(finder.find(scan, kind, threshold))
     return frame.sort_values(["score", "sample"], kind="stable")
 

@@ -39,7 +39,7 @@ def tabulate_findings(bench: Bench, version: str = "HEAD") -> pd.DataFrame:
     out["predicted_label"] = labels.suggestion.to_numpy(object)
     scan, listed = view_scan(bench, version), load_issues(bench, version=version)
     add_copies(out, scan, listed)
-    for kind in list_scored_kinds():
+    for kind in list_scored_kinds(scan.media.name):
         scores = find_scores(scan, kind)
         flagged = set(listed["sample"][listed.kind == kind])
         if scores or flagged:
@@ -48,12 +48,12 @@ def tabulate_findings(bench: Bench, version: str = "HEAD") -> pd.DataFrame:
     return out
 
 
-def list_scored_kinds() -> list[str]:
-    """List the kinds of issues in which every image has a score."""
+def list_scored_kinds(media: str) -> list[str]:
+    """List the kinds of issues in which every sample of a medium has a score."""
     return [
         name
         for finder in list_finders()
-        if finder.when == "scan"
+        if finder.when == "scan" and media in finder.media
         for name, kind in finder.kinds.items()
         if kind.threshold is not None and not kind.whole and name not in COPIES
     ]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from assay.curation.label_quality.linear_algebra import one_hot
+from assay.curation.label_quality.neighbor_votes import weigh_votes
 from assay.curation.label_quality.probe import Probe
 from assay.curation.statistics.sequential import sequence_radius
 from assay.curation.storage.shards import Rows
@@ -54,8 +55,10 @@ def expect_gain(
     fitted = (probe.y[fixes.rows] >= 0).astype(float)  # val labels teach the probe nothing
     V = np.asarray(X[val.rows])
     moves = probe.project(V, probe.inverse @ Z.T) * fitted  # (m, h): of a score, by each label
+    if probe.vote:
+        moves += probe.vote * weigh_votes(probe.near[val.rows], probe.y, fixes.rows)
     change = one_hot(fixes.suggested, probe.k) - one_hot(fixes.given, probe.k)
-    before = probe.score_in_sample(V)
+    before = probe.score_rows(X, val.rows)
     step = moves @ (fixes.chances[:, None] * change)
     per_fix = (label_effects(probe, before + step / 2, moves, val.labels) * change).sum(1)
     moved = probe.probabilities(before + step) - probe.probabilities(before)

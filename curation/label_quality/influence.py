@@ -14,6 +14,7 @@ import numpy as np
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.label_quality.linear_algebra import one_hot
 from assay.curation.label_quality.live import LiveProbe, LiveScores, ScoredState
+from assay.curation.label_quality.neighbor_votes import count_votes
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.scoring import class_indices, without_locked
 from assay.curation.storage.interface import Bench
@@ -33,17 +34,35 @@ class Influences(NamedTuple):
     scored: ScoredState
 
 
-def influence(probe: Probe, X: np.ndarray | Rows, Z: np.ndarray, margins: np.ndarray) -> np.ndarray:
+def influence(
+    probe: Probe, X: np.ndarray | Rows, rows: np.ndarray, margins: np.ndarray
+) -> np.ndarray:
     """Compute what the absence of each fitted row adds to margins.
 
-    Returns (n,), by rows of X (n, d), the probe's. Z (m, d): the rows asked about, none of them fitted. margins
+    Returns (n,), by rows of X (n, d), the probe's. rows (m,): those asked about, none of them fitted. margins
     (m, k): the weight of each class's score in the sum. Rows that are not fitted have 0.
     """
+    Z = np.asarray(X[rows], "f8")
     toward = probe.inverse @ (probe.standardize(Z).T @ margins)  # (d + 1, k)
     residual = one_hot(probe.y, probe.k) - probe.score_in_sample(X)
     moved = (probe.project(X, toward) * residual).sum(1)
     fitted = probe.y >= 0
-    return np.where(fitted, -moved / (1 - np.where(fitted, probe.h, 0)), 0.0)
+    moved = np.where(fitted, -moved / (1 - np.where(fitted, probe.h, 0)), 0.0)
+    return moved + without_vote(probe, rows, margins) if probe.vote else moved
+
+
+def without_vote(probe: Probe, rows: np.ndarray, margins: np.ndarray) -> np.ndarray:
+    """Compute what the absence of each row's vote adds to margins: (n,).
+
+    rows, margins: as in influence. What is left of the votes counts for more.
+    """
+    near = probe.near[rows]  # (m, j)
+    votes = np.where(near >= 0, probe.y[near], -1) >= 0
+    many = votes.sum(1, keepdims=True)
+    mean = (margins * count_votes(near, probe.y, probe.k)).sum(1, keepdims=True)
+    own = np.take_along_axis(margins, np.maximum(probe.y[near], 0), 1)
+    change = np.where(many > 1, (mean - own) / np.maximum(many - 1, 1), -own)
+    return probe.vote * np.bincount(near[votes], change[votes], minlength=len(probe.y))
 
 
 def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = None) -> Influences:
@@ -59,15 +78,15 @@ def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = 
     probe, X, names = live_probe.probe, live_probe.X, live_probe.classes
     part = without_locked(scored.state)
     at = part.index.get_indexer(samples)
-    Z, given = np.asarray(X[at], "f8"), class_indices(part.label.iloc[at], names)
-    said = np.where(probe.few(), 0, probe.predict(Z)).argmax(1)  # classes too small are no answer
+    given, scores = class_indices(part.label.iloc[at], names), probe.score_rows(X, at)
+    # classes too small are no answer
+    said = np.where(probe.few(), 0, probe.probabilities(scores)).argmax(1)
     check_mistakes(bench, part.iloc[at], given, said)
     rows = np.flatnonzero(said != given)
-    margins = np.zeros((len(Z), probe.k))
-    slopes = probe.slopes(probe.score_in_sample(Z))
+    margins, slopes = np.zeros(scores.shape), probe.slopes(scores)
     margins[rows, given[rows]] = slopes[rows, given[rows]]
     margins[rows, said[rows]] = -slopes[rows, said[rows]]
-    moved = influence(probe, X, Z, margins)
+    moved = influence(probe, X, at, margins)
     fitted = np.flatnonzero(probe.y >= 0)
     order = fitted[np.argsort(-moved[fitted], kind="stable")]
     mistakes = [(samples[r], names[given[r]], names[said[r]]) for r in rows]

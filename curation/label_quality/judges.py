@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality import probe as probes
 from assay.curation.label_quality.kernel_columns import SideBySide, judged_folder, read_columns
+from assay.curation.label_quality.neighbor_votes import find_voters
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.score_files import StoredScores
 from assay.curation.label_quality.scoring import (
@@ -55,6 +56,7 @@ FIXED = (
     "knots",
     "heights",
     "stretch",
+    "vote",
 )  # of a probe: what an edit leaves as it was fitted
 
 
@@ -88,15 +90,16 @@ class Judge:
         former = names.former_names(bench.state(version).label.dropna().unique())
         return replace(self, second=self.second.rename(former))
 
-    def refit(self, X: Rows | SideBySide, y: np.ndarray, groups: np.ndarray) -> Probe:
+    def refit(self, columns: Columns, y: np.ndarray) -> Probe:
         """Fit a probe to labels, as this one standardises and calibrates.
 
-        X (n, d); y (n,): class indices or -1; groups (n,) of copies.
+        y (n,): class indices or -1.
         """
         probe = Probe(self.fixed["mean"], self.fixed["scale"], len(self.classes))
         for name in FIXED:
             setattr(probe, name, self.fixed[name])
-        probe.refit(X, y, groups)
+        probe.near = columns.near
+        probe.refit(columns.X, y, columns.groups)
         return probe
 
 
@@ -230,8 +233,8 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
     else:
         _need_two_classes(here)
         classes, cuts = judge.classes, judge.cuts
-        X, groups = load_columns(bench, part)
-        probe = judge.refit(X, find_targets(part, classes)[1], groups)
+        columns = load_columns(bench, part)
+        X, probe = columns.X, judge.refit(columns, find_targets(part, classes)[1])
     probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second)
     return VersionPredictions(part, classes, probs, probe.few(), cuts)
 
@@ -254,18 +257,25 @@ def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:
     part = without_locked(state)
     classes, y = find_targets(part)
     _need_two_classes(classes)
-    X, groups = load_columns(bench, part)
+    X, groups, near = load_columns(bench, part)
     weights = getattr(X, "weights", None)
-    return FittedProbe(classes, part, X, probes.fit(X, y, groups, len(classes), weights))
+    probe = probes.fit(X, y, groups, len(classes), weights, near)
+    return FittedProbe(classes, part, X, probe)
 
 
-def load_columns(bench: Bench, part: pd.DataFrame) -> tuple[Rows | SideBySide, np.ndarray]:
-    """Read what a judge is fitted on, for some samples.
+class Columns(NamedTuple):
+    """What a judge is fitted on, of n samples."""
 
-    Their columns (n, d), and their groups of copies (n,).
-    """
-    graph, node = neighbor_graph.load_nodes(bench, part)
-    return read_columns(bench, read_settings(bench), part.content_hash), graph.groups[node]
+    X: Rows | SideBySide  # (n, d)
+    groups: np.ndarray  # (n,) of copies
+    near: np.ndarray | None  # (n, j) rows that vote on each; None at effort 0
+
+
+def load_columns(bench: Bench, part: pd.DataFrame) -> Columns:
+    """Read what a judge is fitted on, for some samples."""
+    asked, (graph, node) = read_settings(bench), neighbor_graph.load_nodes(bench, part)
+    near = find_voters(bench, part) if asked["effort"] > 0 else None
+    return Columns(read_columns(bench, asked, part.content_hash), graph.groups[node], near)
 
 
 def load_features(bench: Bench, part: pd.DataFrame) -> tuple[Rows, np.ndarray]:

@@ -18,7 +18,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
 
 CODE = 1  # counted up when the same vectors would get other columns
-LANDMARKS = 1500  # fewer samples are all landmarks
+LANDMARKS = 2000  # fewer samples are all landmarks
 # exp(-WIDTH d^2 / median d^2). Not chosen by group-out loss: that prefers narrow ones, which learn the annotator's
 # habits too (digits by a weak labeller: least loss at 3, average precision .60; at 0.3 .73)
 WIDTH = 0.3

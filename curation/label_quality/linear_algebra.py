@@ -39,18 +39,13 @@ def decompose(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 BLOCK = 4096  # rows at once: memory is X plus one block
 
 
-def leave_out(
-    Z: np.ndarray, inverse: np.ndarray | None, p: np.ndarray, Y: np.ndarray
-) -> np.ndarray:
+def leave_out(H: np.ndarray, p: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """Score rows without their own group: (b, g, k).
 
-    Of b groups of g rows each. The block formula p_-g = y_g - (I - H_gg)^-1 (y_g - p_g), with H = Z A^-1 Z'. Z (b g,
-    d); inverse: A^-1 (d, d), None where it is folded into Z; p: in-sample scores, Y: targets, both (b, g, k).
+    Of b groups of g rows each. The block formula p_-g = y_g - (I - H_gg)^-1 (y_g - p_g). H = Z A^-1 Z' (b, g, g); p:
+    in-sample scores, Y: targets, both (b, g, k).
     """
-    b, g, _ = p.shape
-    left = (Z if inverse is None else Z @ inverse).reshape(b, g, -1)
-    H = left @ Z.reshape(b, g, -1).transpose(0, 2, 1)
-    return Y - np.linalg.solve(np.eye(g) - H, Y - p)
+    return Y - np.linalg.solve(np.eye(H.shape[1]) - H, Y - p)
 
 
 def stack_groups(groups: np.ndarray, fitted: np.ndarray) -> Iterator[np.ndarray]:

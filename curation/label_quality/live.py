@@ -12,11 +12,12 @@ from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality.judges import (
     fit_probe,
     keep_judge,
+    load_columns,
     load_judge,
     predict_version,
     score_version,
 )
-from assay.curation.label_quality.kernel_columns import judged_folder, read_columns
+from assay.curation.label_quality.kernel_columns import judged_folder
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.scoring import (
     class_indices,
@@ -57,7 +58,7 @@ class LiveProbe:
         """
         self.bench = bench
         self.stored, self.probe, self.classes = stored, stored.probe, stored.classes
-        self.X = read_columns(bench, read_settings(bench), part.content_hash)
+        self.X, _, self.probe.near = load_columns(bench, part)
         judge = load_judge(bench)
         second = judge and judge.second
         self.second = second and AlignedOpinion(second, self.classes, stored.ids)

@@ -21,15 +21,14 @@ from assay.curation.label_quality.linear_algebra import (
     sample_groups,
     stack_groups,
 )
+from assay.curation.label_quality.neighbor_votes import SHARE, count_votes
+from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, choose_lambda
 from assay.curation.storage.shards import Rows
 
-LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d
-LESS = np.geomspace(1e-5, 1e-1, 9)  # for weighted columns: many of a kernel are nearly alike
-FEW, FRESH = (
-    4,
-    100,
-)  # changed rows: so many are added to the scores, and so many until these are made anew
+FEW = 4  # changed rows that are added to the scores
+FRESH = 100  # changed rows, after which the scores are made anew
 ENOUGH = 5  # groups a class needs before the probe may judge it
+LARGE = 64  # rows: what larger groups leave out is not kept, but made anew
 
 
 def fit(
@@ -38,17 +37,20 @@ def fit(
     groups: np.ndarray,
     k: int,
     weights: np.ndarray | None = None,
+    near: np.ndarray | None = None,
 ) -> Probe:
     """Fit a probe on X (n, d), which may stay on disk.
 
     y (n,): class indices below k, or -1 for rows that are only predicted. groups (n,): samples of equal group are left
-    out together. weights (d,): what the standardised columns are multiplied by.
+    out together. weights (d,): what the standardised columns are multiplied by. near (n, j): the rows that vote on
+    each row, see neighbor_votes; None for no votes.
     """
     y, groups = np.array(y), np.array(groups)
     rows = np.flatnonzero(y >= 0)
     n, D = len(rows), X.shape[1] + 1
     mean, scale = column_moments(X, rows)
     probe = Probe(mean, scale if weights is None else scale / weights, k)
+    probe.near, probe.vote = near, np.float64(0 if near is None else SHARE)
     probe.y, probe.groups, probe.XtY = y, groups, np.zeros((D, k))
     gram = np.zeros((D, D) if n >= D else (n, n))
     wide = [] if n < D else None  # n < d: the n x n dual has the same spectrum, X = U sqrt(s) Q'
@@ -68,7 +70,10 @@ def fit(
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
     factors = LAMBDAS if weights is None else LESS
-    probe.lam = choose_lambda(X, probe, s, Q, factors) * s.sum() / D
+    rows = sample_groups(probe.groups, probe.y >= 0, ASKED)
+    T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
+    unit = s.sum() / D
+    probe.lam = unit * choose_lambda(T, Y, probe.groups[rows], s, Q.T @ probe.XtY, factors, unit)
     probe.inverse = (
         Q * (1 / (s + probe.lam) - 1 / probe.lam)
     ) @ Q.T  # directions that no row spans keep 1 / lambda
@@ -85,13 +90,16 @@ class Probe:
     `out_of_group` and `update` take the same X, in the same order, that it was fitted on.
     """
 
-    ARRAYS = tuple("mean scale lam inverse XtY h y groups knots heights stretch sizes".split())
+    ARRAYS = tuple("mean scale lam inverse XtY h y groups knots heights stretch vote sizes".split())
 
     def __init__(self, mean: np.ndarray, scale: np.ndarray, k: int) -> None:
         """mean, scale (d,): what standardises X; k: how many classes."""
         self.mean, self.scale, self.k = mean, scale, k
         (self.knots, self.heights), self.stretch = straight(), np.ones(k)
+        self.near, self.vote = None, np.float64(0)  # rows (n, j) that vote, and the votes' share
         self.fitted, self.added = None, 0  # scores (n, k) in sample, and the rows added to them
+        # what leaves a group out: its rows (b, g), and H (b, g, g), see leave_out; None until it is asked for
+        self.hats: list[tuple[np.ndarray, np.ndarray | None]] | None = None
 
     def standardize(self, block: np.ndarray) -> np.ndarray:
         """Standardise rows (b, d), and add a bias: (b, d + 1)."""
@@ -143,15 +151,32 @@ class Probe:
             (p - self.h[:, None] * Y) / (1 - np.where(fitted, self.h, 0))[:, None],
             p,
         )
-        for stack in stack_groups(self.groups, fitted):
+        for stack, H in self.hat_groups(X):
             if stack.shape[1] > X.shape[1] + 1:
                 # larger than d: take it out of the gram matrix itself
                 out[stack[0]] = self._score_without_group(X, stack[0], Y)
             else:
-                out[stack] = leave_out(
-                    self.standardize(X[stack.ravel()]), self.inverse, p[stack], Y[stack]
-                )
+                H = self.hat(X, stack) if H is None else H
+                out[stack] = leave_out(H, p[stack], Y[stack])
         return out
+
+    def hat_groups(self, X: np.ndarray | Rows) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """Stack the groups of two or more fitted rows, and what leaves them out.
+
+        Labels leave both as they are. Of large groups the second is None.
+        """
+        if self.hats is None:
+            self.hats = [
+                (stack, None if stack.shape[1] > LARGE else self.hat(X, stack))
+                for stack in stack_groups(self.groups, self.y >= 0)
+            ]
+        return self.hats
+
+    def hat(self, X: np.ndarray | Rows, stack: np.ndarray) -> np.ndarray:
+        """Compute Z A^-1 Z' of groups, whose rows are stack (b, g): (b, g, g)."""
+        b, g = stack.shape
+        Z = self.standardize(X[stack.ravel()])
+        return (Z @ self.inverse).reshape(b, g, -1) @ Z.reshape(b, g, -1).transpose(0, 2, 1)
 
     def _score_without_group(
         self, X: np.ndarray | Rows, rows: np.ndarray, Y: np.ndarray
@@ -168,7 +193,7 @@ class Probe:
     def calibrate(self, X: np.ndarray | Rows) -> None:
         """Choose what makes probabilities of scores, by out-of-group scores."""
         fitted = self.y >= 0
-        curve, self.stretch = fit_calibration(self.out_of_group(X)[fitted], self.y[fitted])
+        curve, self.stretch = fit_calibration(self.score_all(X)[fitted], self.y[fitted])
         self.knots, self.heights = curve
 
     @property
@@ -190,7 +215,21 @@ class Probe:
 
     def pred_probs(self, X: np.ndarray | Rows) -> np.ndarray:
         """Predict the training rows out of sample: probabilities (n, k)."""
-        return self.probabilities(self.out_of_group(X))
+        return self.probabilities(self.score_all(X))
+
+    def score_all(self, X: np.ndarray | Rows) -> np.ndarray:
+        """Score every row out of sample, its neighbours' votes included: (n, k)."""
+        return self.add_votes(self.out_of_group(X), slice(None))
+
+    def score_rows(self, X: np.ndarray | Rows, rows: np.ndarray) -> np.ndarray:
+        """Score some rows of X (m,) that were not fitted, votes included: (m, k)."""
+        return self.add_votes(self.score_in_sample(np.asarray(X[rows])), rows)
+
+    def add_votes(self, scores: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+        """Add the neighbours' votes to scores (m, k) of rows."""
+        if not self.vote:
+            return scores
+        return scores + self.vote * count_votes(self.near[rows], self.y, self.k)
 
     def few(self) -> np.ndarray:
         """Mark classes (k,) with fewer than 5 groups: too few to judge."""
@@ -202,7 +241,7 @@ class Probe:
         Standardisation, lambda and calibration stay, as in `update`.
         """
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
-        self.fitted = None
+        self.fitted = self.hats = None
         rows, gram = np.flatnonzero(self.y >= 0), self.lam * np.eye(D)
         self.XtY = np.zeros((D, self.k))
         for part in row_blocks(len(rows)):
@@ -238,7 +277,7 @@ class Probe:
                 sign = np.where(y[moved[part]] >= 0, 1.0, -1.0)
                 gram += (rows * sign[:, None]).T @ rows
             self.inverse = np.linalg.inv((gram + gram.T) / 2)
-            self.h = self.leverage(X)
+            self.h, self.hats = self.leverage(X), None
         elif len(moved):
             at = np.searchsorted(changed, moved)
             U, signs = np.empty((Z.shape[1], len(moved))), np.sign(y[moved] - self.y[moved])
@@ -250,6 +289,7 @@ class Probe:
                 self.inverse -= sign * np.outer(U[:, j], U[:, j])
             pulls = self.project(X, U)
             self.h -= pulls**2 @ signs
+            self.update_hats(pulls, signs, moved)
             if self.fitted is not None:
                 for j, row in enumerate(moved):
                     miss = step[at[j]] - signs[j] * self.fitted[row]
@@ -261,39 +301,23 @@ class Probe:
         self.y = y.copy()
         self.count_groups()
 
+    def update_hats(self, pulls: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> None:
+        """Bring what leaves groups out to an inverse that rows `moved` (m,) came into or left.
+
+        pulls (n, m), signs (m,): as in `update`. Where one of them has copies their group is another.
+        """
+        if self.hats is None or np.isin(self.groups, self.groups[moved]).sum() > len(moved):
+            self.hats = None
+            return
+        for stack, H in self.hats:
+            if H is not None:
+                P = pulls[stack]  # (b, g, m)
+                H -= (P * signs) @ P.transpose(0, 2, 1)
+
     def count_groups(self) -> None:
         """Count in how many groups each class stands: `sizes` (k,)."""
+        from pandas import unique
+
         fitted = self.y >= 0
-        pairs = np.unique(self.groups[fitted].astype("i8") * self.k + self.y[fitted])
+        pairs = unique(self.groups[fitted].astype("i8") * self.k + self.y[fitted])
         self.sizes = np.bincount(pairs % self.k, minlength=self.k)
-
-
-def choose_lambda(
-    X: np.ndarray | Rows,
-    probe: Probe,
-    s: np.ndarray,
-    Q: np.ndarray,
-    factors: np.ndarray,
-    most: int = 4096,
-) -> float:
-    """Choose lambda among `factors`, multiples of trace / d.
-
-    By the least squared error of out-of-group scores. On about `most` rows, whole groups. s (j,), Q (d + 1, j):
-    eigenvalues and eigenvectors of X'X.
-    """
-    unit, YQ = s.sum() / len(Q), Q.T @ probe.XtY
-    rows = sample_groups(probe.groups, probe.y >= 0, most)
-    T, Y, G = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], probe.k), probe.groups[rows]
-    losses = []
-    for factor in factors:
-        d = 1 / (s + factor * unit)
-        miss = Y - T @ (YQ * d[:, None])
-        h = (T * T) @ d
-        out = miss / (1 - h)[:, None]
-        for stack in stack_groups(G, np.ones(len(G), bool)):
-            if stack.shape[1] <= 256:  # a larger family says little about lambda and costs its cube
-                out[stack] = Y[stack] - leave_out(
-                    T[stack.ravel()] * np.sqrt(d), None, Y[stack] - miss[stack], Y[stack]
-                )
-        losses.append((out**2).sum())
-    return factors[int(np.argmin(losses))]

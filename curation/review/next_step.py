@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.features.scan_settings import rescan_command, uses_tiny_images
 from assay.curation.issues.leakage import find_restored
+from assay.curation.media.base import media_of
 from assay.curation.review.progress import find_wrong
 from assay.curation.slicing.gaps import load_last_gaps
 from assay.curation.storage.interface import Bench
@@ -129,7 +130,7 @@ def suggest_scan(now: Situation) -> Step | None:
         return None
     why = "What was imported since the last scan is not judged yet."
     if not now.bench.rows("select 1 from meta where key = 'scan'"):
-        why = f"None of its {format_count(now.status['samples'], 'image')} is judged yet."
+        why = f"None of its {format_count(now.status['samples'], media_of(now.bench).name)} is judged yet."
     return Step("Scan", why, rescan_command(now.bench), "overview")
 
 

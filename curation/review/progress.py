@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -124,30 +124,18 @@ def describe_waiting(review: dict, waiting: int) -> str:
     )
 
 
-def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
+def summarize_classes(bench: Bench, looks: pd.DataFrame | None) -> list[dict]:
     """Count what the random stratum says of each class.
 
-    Dicts of class (the given label), sure_at_random, hits (wrong), flagged (those whose given label
-    the model flags now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
+    looks: as judge_stratum. Dicts of class (the given label), sure_at_random, hits (wrong), flagged (those whose given
+    label the model flags now, out of sample), flagged_hits (of these wrong: its precision), clean (right),
     clean_flagged; [] where nothing is scanned. Rates take 30 drawn; rare classes are flagged more often
     than others, and this is where it shows.
     """
-    kept = LabelScores.load(bench)
-    first = sampling.random_stratum(state)
-    sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
-    if kept is None or not len(sure):
+    if looks is None:
         return []
-    former = names_at(bench).former_names(state.label.dropna().unique())
-    classes = [former.get(name, name) for name in kept.classes]
-    at = find_unsorted(kept.ids, np.asarray(sure, "S32"))
-    given = state.given_label.loc[sure].to_numpy(object)
-    y = class_indices(given, classes)
-    probs = np.where(kept.few, 0, kept.pred_probs[at])
-    probs /= np.maximum(probs.sum(1, keepdims=True), 1e-12)
-    # a class too small to judge is doubted nowhere
-    judged = (at >= 0) & (y >= 0) & ~kept.few[y]
-    wrong = find_wrong(bench, state.loc[sure]).to_numpy()
-    doubted = judged & flag_labels(y, probs, read_cuts(bench, len(classes)))
+    looks = looks[~looks.unsure]
+    given, wrong, doubted = (looks[name].to_numpy() for name in ("given", "wrong", "flagged"))
     out = []
     for name in order_classes(bench, set(given)):
         here = given == name
@@ -160,6 +148,68 @@ def summarize_classes(bench: Bench, state: pd.DataFrame) -> list[dict]:
         counts |= dict(clean=here & ~wrong, clean_flagged=here & ~wrong & doubted)
         out.append({"class": name} | {k: int(v.sum()) for k, v in counts.items()})
     return out
+
+
+def judge_stratum(
+    bench: Bench, state: pd.DataFrame, kept: LabelScores | None
+) -> pd.DataFrame | None:
+    """Say of each look of the random stratum whether its given label is flagged.
+
+    kept: the scores to go by. Frame by sample: given (label), unsure, wrong, flagged (by the model as it is now, out of
+    sample); None where nothing is scanned.
+    """
+    import pandas as pd
+
+    first = sampling.random_stratum(state)
+    if kept is None:
+        return None
+    former = names_at(bench).former_names(state.label.dropna().unique())
+    classes = [former.get(name, name) for name in kept.classes]
+    at = find_unsorted(kept.ids, np.asarray(first, "S32"))
+    given = state.given_label.loc[first].to_numpy(object)
+    y = class_indices(given, classes)
+    probs = np.where(kept.few, 0, kept.pred_probs[at])
+    probs /= np.maximum(probs.sum(1, keepdims=True), 1e-12)
+    # a class too small to judge is doubted nowhere
+    judged = (at >= 0) & (y >= 0) & ~kept.few[y]
+    flagged = judged & flag_labels(y, probs, read_cuts(bench, len(classes)))
+    wrong = find_wrong(bench, state.loc[first]).to_numpy()
+    unsure = (state.verdict.loc[first] == "unsure").to_numpy()
+    return pd.DataFrame(dict(given=given, unsure=unsure, wrong=wrong, flagged=flagged), first)
+
+
+class FlagPrecision(NamedTuple):
+    """How many of the flagged labels are wrong, by looks at random."""
+
+    sure_at_random: int  # flagged labels that were drawn at random, and somebody was sure of
+    hits: int  # of these wrong
+    unsure_at_random: (
+        int  # drawn too, and nobody was sure of: right at the lower end, wrong at the upper one
+    )
+    low: float  # of all flagged labels so large a share is wrong at least, at all looks together, 95 %
+    high: float
+
+    def describe(self) -> str:
+        doubt = f", {self.unsure_at_random} more unsure" if self.unsure_at_random else ""
+        return (
+            f"{self.hits} of {self.sure_at_random} that were drawn at random were wrong{doubt}"
+            f" [{self.low:.0%}, {self.high:.0%}]"
+        )
+
+
+def measure_flags(looks: pd.DataFrame | None) -> FlagPrecision | None:
+    """Measure how often a flag is right; looks: as judge_stratum.
+
+    None before 30 looks, and where none of them was flagged.
+    """
+    if looks is None or len(looks) < errors_left.FEWEST or not looks.flagged.any():
+        return None
+    flagged = looks[looks.flagged]
+    unsure, hits = int(flagged.unsure.sum()), int((flagged.wrong & ~flagged.unsure).sum())
+    many = 100 * len(flagged)  # as good as endless: how many are flagged changes with every look
+    low = errors_left.bound_wrong_anytime(hits, len(flagged), many)[0] / many
+    high = errors_left.bound_wrong_anytime(hits + unsure, len(flagged), many)[1] / many
+    return FlagPrecision(len(flagged) - unsure, hits, unsure, low, high)
 
 
 def find_unsorted(known: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.disagreements import disagreement_issues
@@ -124,11 +126,11 @@ def order_queue(
         draws = n if random is None else round(n * random)
         drawn = list(state.index[at[~state.reviewed.to_numpy()[at]][:draws]])
     if scores is None:
-        scores = pd.DataFrame(columns=["label", "score", "suggestion", "confidence"])
-    else:
-        scores = scores[~scores.reviewed].sort_values("score", kind="stable")
+        scores = pd.DataFrame(columns=["label", "score", "suggestion", "confidence", "reviewed"])
+    left = np.flatnonzero(~scores.reviewed.to_numpy(bool))
+    by_score = np.argsort(scores.score.to_numpy("f8")[left], kind="stable")  # NaN comes last
     first = list(disagreements["sample"])
-    worst = [*first, *scores.index[:n]]
+    worst = [*first, *scores.index[left[by_score[:n]]]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
     if random is None:
         order, drawn = spread_by_need(worst, drawn, *count_reviews(state))
@@ -137,7 +139,9 @@ def order_queue(
     shown = set(order)
     order = spread_evenly(order, [s for s in again if s not in shown])
     taken, rows = state.loc[order], scores.reindex(order)
-    seen_by_others = rows.index.isin(again)
+    rows = rows.where(~rows.reviewed.eq(True))  # what was decided is not doubted
+    flagged = int(rows.flagged.eq(True).sum()) if "flagged" in rows else 0
+    seen_by_others = np.isin(order, list(again))
     rows["label"] = taken.label.where(~seen_by_others, taken.given_label)
     why: dict[str, str] = {}
     judged = rows.score.notna() & ~seen_by_others
@@ -158,18 +162,17 @@ def order_queue(
             suggested_label=suggestion.to_numpy(),
             score=score.to_numpy(),
             reason=[why.get(s, "too few of its class to judge") for s in order],
-            random=pd.Index(order).isin(drawn),
+            random=np.isin(order, drawn),
         )
     )
     rows = rows[COLUMNS]
-    flagged = scores.index[scores.flagged.to_numpy(bool)] if "flagged" in scores else []
-    drawn, others, contradicted = rows.random, set(again), set(first)
-    rows.attrs["flagged"] = int(rows["sample"].isin(flagged).sum())
+    drawn, contradicted = rows.random, np.isin(order, first)
+    rows.attrs["flagged"] = flagged
     rows.attrs["made_of"] = dict(
-        disagreements=int((~drawn & rows["sample"].isin(contradicted)).sum()),
-        suspicious=int((~drawn & rows["rank"].notna() & ~rows["sample"].isin(contradicted)).sum()),
+        disagreements=int((~drawn & contradicted).sum()),
+        suspicious=int((~drawn & rows["rank"].notna() & ~contradicted).sum()),
         random=int(drawn.sum()),
-        again=int((~drawn & rows["sample"].isin(others)).sum()),
+        again=int((~drawn & seen_by_others).sum()),
     )
     return rows
 

@@ -15,6 +15,7 @@ from assay.curation.issues.opinions import opinion_kinds
 from assay.curation.label_quality import judges, live
 from assay.curation.label_quality.live import LiveProbe
 from assay.curation.label_quality.model_trust import warn_of_weak_model
+from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.review import label_noise, next_step, progress
 from assay.curation.review.next_gain import Outlook, foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates, read_written
@@ -70,6 +71,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         review=progress.summarize_reviews(bench, state),
         waiting_at_random=progress.count_waiting(bench, state),
         classes_reviewed=[],
+        flags=None,
+        flags_words=None,
         network=None,
         weak_model=None,
         next_labels=None,
@@ -87,7 +90,10 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
             out["network"] = judges.second_opinion_age(bench, state)
             scores = live.label_scores(bench, version, scan_needed=False)
             out["weak_model"] = warn_of_weak_model(bench, scores)
-            out["classes_reviewed"] = progress.summarize_classes(bench, state)
+            looks = progress.judge_stratum(bench, state, LabelScores.load(bench))
+            out["classes_reviewed"] = progress.summarize_classes(bench, looks)
+            if flags := progress.measure_flags(looks):
+                out["flags"], out["flags_words"] = flags._asdict(), flags.describe()
             if pointers.is_head(bench, version):
                 out |= look_ahead(bench, state)
     except UserError as e:

@@ -55,17 +55,13 @@ def score_classes(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> p
     suggestion (the likeliest class), confidence (its probability).
     """
     import pandas as pd
-    from cleanlab.rank import get_label_quality_scores
+    from cleanlab.rank import get_self_confidence_for_each_label
 
     out = pd.DataFrame(index=range(len(y)))
     if not len(y):
         return out.assign(score=0.0, suggestion="", confidence=0.0)
     best = probs.argmax(1)
-    seen = np.unique(np.r_[y, best])  # cleanlab wants labels 0..k-1 that occur
-    narrow, alone = np.searchsorted(seen, y), len(seen) == 1
-    out["score"] = (
-        1.0 if alone else get_label_quality_scores(narrow, probs[:, seen], method="self_confidence")
-    )
+    out["score"] = get_self_confidence_for_each_label(y, probs)
     out["suggestion"] = np.array(classes, dtype=object)[best]
     out["confidence"] = probs[np.arange(len(y)), best]
     return out

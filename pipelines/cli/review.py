@@ -96,6 +96,8 @@ def show_status(args: argparse.Namespace) -> None:
         f"random   {describe_random_rate(review)} (wrong in the random stratum)"
         + describe_left(review)
     )
+    if out["flags_words"]:
+        tell(f"flags    {out['flags_words']}")
     if coming := out["next_labels"]:
         tell(f"expect   {NextHundred(**coming).describe()} in the queue to be wrong")
     for line in describe_outlook(out["outlook"]):

@@ -85,7 +85,8 @@ def add(verbs: Verbs) -> None:
     """Add the verb scan."""
     verb = verbs.add("scan", run_scan)
     effort = (
-        "0 a linear probe; 1 one on a kernel, from 500 train samples on; 2 looks with a second embedder too; "
+        "0 a linear probe; 1 one on a kernel, from 500 train samples on, and neighbours' votes; "
+        "2 looks with a second embedder too; "
         "3 also trains one of its own"
     )
     verb.add_argument(

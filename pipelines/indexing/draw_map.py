@@ -12,6 +12,7 @@ import time
 
 from assay import curation
 from assay.curation.features import image_map, neighbor_graph, projection
+from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench, Tell
 from assay.curation.text import format_count
 from assay.pipelines.jobs import job_files, tasks
@@ -34,9 +35,9 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
     By principal components at once, then by UMAP in a process that goes on alone (`wait`: until it is done).
     """
     sketch = image_map.sketch_map(bench)
-    n = len(sketch.hashes)
+    many = format_count(len(sketch.hashes), media_of(bench).name)
     if not sketch.needs_umap:
-        say(f"map         {format_count(n, 'image')}, by {sketch.method}")
+        say(f"map         {many}, by {sketch.method}")
         return
     process = start_drawing(bench, "umap")
     if wait and process.wait():
@@ -45,7 +46,7 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
             f" see {bench.path / 'jobs' / 'map.log'}"
         )
     how = "by umap" if wait else f"by {sketch.method}; umap draws it anew as process {process.pid}"
-    say(f"map         {format_count(n, 'image')}, {how}")
+    say(f"map         {many}, {how}")
 
 
 def refine_map(bench: Bench, method: str = "umap") -> None:

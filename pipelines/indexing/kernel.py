@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.curation.label_quality.kernel_columns import store_columns
+from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.text import format_count
 from assay.pipelines.indexing.scan_progress import begin_step
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 # train images: of fewer the kernel still finds more of what people get wrong (solar cells, 300: average precision .25
 # to .32), but fewer uniform errors (digits, 300: .97 to .94)
 LEAST = 500
-MOST = 200_000  # images: of more the columns would cost 6 GB, and an edit seconds
+MOST = 200_000  # images: of more the columns would cost 8 GB at a million, and an edit seconds
 
 
 def add_kernel(
@@ -27,7 +28,7 @@ def add_kernel(
     """
     drawn = state.content_hash[(state.split == "train") & state.keep]
     if len(state) > MOST:
-        most = format_count(MOST, "image")
+        most = format_count(MOST, media_of(bench).name)
         say(f"kernel      left out: over {most} the probe is linear, as at --effort 0")
         return None
     if len(drawn) < LEAST:

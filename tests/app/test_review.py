@@ -114,7 +114,7 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
         look(page)  # ten quick answers may be asked about, and until then no other key counts
         page.keyboard.press("e")
         page.locator(".told .bars").wait_for()
-        assert "fitted without this image" in page.locator(".told").inner_text()
+        assert "fitted without this sample" in page.locator(".told").inner_text()
         before = shown(page)
         page.keyboard.press("u")
         page.wait_for_timeout(100)
@@ -513,7 +513,7 @@ def test_what_is_explained_is_what_the_queue_says(big):
     assert abs(dict(map(tuple, told["probs"])).get(row.given_label, 0) - row.score) < 1e-3
     state, near = big.state(), row.reason.rsplit("; ", 1)[1]
     agree, of = int(near.split()[0]), int(near.split()[2])
-    assert f"Of its {of} nearest labelled images:" in text
+    assert f"Of its {of} nearest labelled samples:" in text
     assert (f" {agree} {row.suggested_label}" in text) == (agree > 0)
     with pytest.raises(assay.UserError, match="train or val"):
         explanations.explain_score(big, state.index[state.split == "test"][0])

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import assay
+from assay.curation.media.base import load_stored, media_of
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import find_barriers, stored, until
 from tests.helpers import DATA
@@ -32,9 +33,13 @@ def bench(tmp_path_factory):
 
 def sample_of(bench, words):
     """The id of the sample whose text begins with some words."""
-    from assay.app.server.texts import read_text
+    return next(s for s, text in texts_of(bench).items() if text.startswith(words))
 
-    return next(s for s in bench.state().index if read_text(bench, s).startswith(words))
+
+def texts_of(bench):
+    """Every sample's text, by its id."""
+    hashes = bench.state().content_hash
+    return dict(zip(hashes.index, media_of(bench).read(load_stored(bench), hashes)))
 
 
 @pytest.fixture
@@ -51,15 +56,14 @@ def open_page(server, chrome):
         page.context.close()
 
 
+@pytest.mark.daily
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_review_shows_the_whole_text_and_one_key_decides(bench, open_page, scheme):
-    from assay.app.server.texts import read_text
-
     page = open_page("/review?who=ann", color_scheme=scheme)
-    page.wait_for_selector('.assay-review[data-seen="yes"] .picture assay-text', timeout=60_000)
-    shown = page.locator(".assay-review .picture assay-text > div").inner_text()
-    assert shown[:500] in [read_text(bench, s)[:500] for s in bench.state().index]
-    assert page.locator(".near assay-text > div").first.inner_text()
+    page.wait_for_selector('.assay-review[data-seen="yes"] .picture article.text', timeout=60_000)
+    shown = page.locator(".assay-review .picture article.text p").inner_text()
+    assert shown[:500] in [text[:500] for text in texts_of(bench).values()]
+    assert page.locator(".near span.text").first.inner_text()
     assert not find_barriers(page)
     before = len(bench.rows("select 1 from edits where who = 'ann'"))
     page.keyboard.press(" ")
@@ -77,6 +81,7 @@ def test_browse_shows_cards_of_text_and_the_inspector_the_whole(bench, open_page
     assert not find_barriers(page)
 
 
+@pytest.mark.daily
 def test_a_long_text_is_cut_says_so_and_comes_whole_on_demand(bench, server, open_page):
     sample = sample_of(bench, "the market")
     _, answer = server.ask(f"/assay/text/{sample}?side=512")
@@ -92,6 +97,7 @@ def test_a_long_text_is_cut_says_so_and_comes_whole_on_demand(bench, server, ope
     until(page, whole)
 
 
+@pytest.mark.daily
 def test_no_page_has_a_broken_picture(open_page):
     for path in ("/", "/classes", "/gaps", "/map"):
         page = open_page(path)

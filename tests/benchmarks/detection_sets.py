@@ -38,12 +38,13 @@ def cifar(work, label, ratio=1, planted=0.0):
     if ratio > 1:
         table, rng = pd.read_parquet(source), np.random.default_rng(0)
         table = table.iloc[rng.permutation(len(table))]
+        table = table.astype(dict(true_label=str, **{label: str}))
         classes = sorted(set(table.true_label))
         most = {c: int(4500 * ratio ** (-i / (len(classes) - 1))) for i, c in enumerate(classes)}
         place = table.groupby(["split", "true_label"]).cumcount()
         table = table[(table["split"] == "test") | (place < table.true_label.map(most))]
         if planted:
-            wrong = (rng.random(len(table)) < planted) & (table["split"] != "test")
+            wrong = (rng.random(len(table)) < planted) & (table["split"] != "test").to_numpy()
             other = [(classes.index(t) + rng.integers(1, 10)) % 10 for t in table.true_label]
             table[label] = np.where(wrong, np.array(classes)[other], table.true_label)
         name = f"{name}-{ratio}"

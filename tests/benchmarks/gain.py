@@ -1,6 +1,7 @@
 """The experiment of docs/explanation/what-reviewing-is-worth.md: what reviews, automatic fixes and architectures are worth on CIFAR-10N, against the true labels of the test set.
 
     python -m tests.benchmarks.gain FOLDER [aggre] [rand1] [worst]      a bench for each label set, reviewed by simulation, then all trainings: hours
+    python -m tests.benchmarks.gain FOLDER [aggre] [rand1] [worst] --short      probe and mlp, reviewers who never err, five seeds
     python -m tests.benchmarks.gain FOLDER --table                      what the finished plans say, as tables for the docs
 
 Resumable: what is there is not done again. Part of `make bench-long`."""
@@ -37,7 +38,7 @@ SHARE = 0.05  # random stratum beside them, the product's default
 WHO = "simulated reviewer"
 
 
-def build(folder, name):
+def build(folder, name, errors=ERRORS):
     """The bench of one label set with every version of the experiment; what is there already stays."""
     bench = assay.create(folder / name)
     if not len(bench.state()):
@@ -55,11 +56,11 @@ def build(folder, name):
     while bench.state().reviewed.any():  # killed between a commit and its undo
         bench.undo(who=WHO)
     truth = truth_of(bench)
-    if not {v for v, *_ in reviews()} <= names(bench):
+    if not {v for v, *_ in reviews(errors)} <= names(bench):
         for n in REVIEWS:
             rows = dict(queue=bench.queue(n, SHARE, "v1"))
             rows["random"] = at_random(bench, len(rows["queue"]))
-            for version, order, m, e in reviews():
+            for version, order, m, e in reviews(errors):
                 if m == n:
                     asked = reviewer.fallible_decisions(
                         rows[order], truth, e / 100, ACCEPT if e else 0
@@ -100,12 +101,12 @@ def link(source, target):
         os.link(source, target)
 
 
-def reviews():
+def reviews(errors=ERRORS):
     """(version, order, suspects, error rate) of every simulated review."""
     return [
         (f"{order}-{e}-{n}", order, n, e)
         for n in REVIEWS
-        for e in ERRORS
+        for e in errors
         for order in ("queue", "random")
     ]
 
@@ -150,7 +151,7 @@ def told(bench):
     labelled = v1.index[v1["split"].isin(("train", "val")) & v1.keep]
     before = v1.label[labelled] != truth[labelled]
     out = [dict(version="v1", noise=f"{before.mean():.2%}")]
-    for version, *_ in reviews():
+    for version in [v for v, *_ in reviews() if v in names(bench)]:
         sql = "select sample, value ->> '$' as label, suggested ->> 'suggested_label' as hint, seconds from edits where why = ?"
         rows = bench.query(sql, [f"for comparison: {version}"])
         right, was = truth[rows["sample"]].to_numpy(), v1.label[rows["sample"]].to_numpy()
@@ -177,18 +178,20 @@ def told(bench):
 # ---- the plans
 
 
-def plans(bench, name):
+def plans(bench, name, errors=ERRORS):
     """{kind: plan} of one label set; the version that the verdict is about stands last."""
     v1 = bench.state("v1")
     n = int((v1["split"][bench.flagged("v1").index] == "train").sum())
     automatic = ["v1 - flagged", f"v1 - random({n})", "v1 ~ flagged", f"v1 ~ random({n})"]
     most = max(REVIEWS)
     best, control = f"queue-0-{most}", f"random-0-{most}"
-    simulated = [v for v, *_ in reviews()[::-1] if v not in (best, control)]
+    simulated = [v for v, *_ in reviews(errors)[::-1] if v not in (best, control)]
     common = dict(
         question=f"CIFAR-10N {name}: what are {most:,} reviews in queue order worth?", margin=0.5
     )
     every = dict(versions=["v1", *automatic, *simulated, best], control=control, ceiling="clean")
+    if errors != ERRORS:
+        return {"short": common | every | dict(architectures=["probe", "mlp"], seeds=5)}
     out = {"probe-mlp": common | every | dict(architectures=["probe", "mlp"], seeds=10)}
     if name in ("rand1", "worst"):
         cnn = common | dict(architectures=["cnn"], seeds=3)
@@ -280,10 +283,11 @@ def main(folder, *asked):
     folder = Path(folder)
     if "--table" in asked:
         return table(folder)
-    for name in asked or SETS:
+    errors = ERRORS[:1] if "--short" in asked else ERRORS
+    for name in [name for name in asked if name in SETS] or SETS:
         with clock(f"{name}: bench and all versions"):
-            bench = build(folder, name)
-        for kind, plan in plans(bench, name).items():
+            bench = build(folder, name, errors)
+        for kind, plan in plans(bench, name, errors).items():
             write(plan, folder / f"{name}.{kind}.toml")
             run.run_plan(
                 bench, read_plan(folder / f"{name}.{kind}.toml"), say=partial(print, flush=True)

@@ -2,7 +2,7 @@
 
 import { openPicture } from "../viewer.js";
 import { ask, picture } from "./server.js";
-import { newSample } from "../sample.js";
+import { drawExcerpt } from "./texts.js";
 
 export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // each opens; there it is taken, or called wrong; C compares it with the one that is judged
   const shown = (near) => ({
@@ -12,21 +12,22 @@ export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // 
     actions: [["review this one now", () => take(near)], ["its label is wrong: queue it next", () => queue(near)]],
   });
   box.replaceChildren(...item.near.map((near) => {
-    const figure = document.createElement("figure"), open = document.createElement("button"), img = newSample();
+    const figure = document.createElement("figure"), open = document.createElement("button"), img = new Image();
     const words = document.createElement("figcaption");
-    img.src = picture(near.sample, 128);
+    if (near.text === undefined) img.src = picture(near.sample, 128);
     img.alt = "";
     words.textContent = near.label;
-    open.title = `labelled ${near.label}: open it`;
-    open.ariaLabel = `open the neighbour labelled ${near.label}`;
+    open.title = near.text === undefined ? `labelled ${near.label}: open it` : `labelled ${near.label}: review it now`;
+    open.ariaLabel = near.text === undefined ? `open the neighbour labelled ${near.label}` : `review the neighbour labelled ${near.label}: ${near.text}`;
     open.onclick = () => {
       open.blur();
+      if (near.text !== undefined) return take(near); // it is there to be read: it is reviewed now
       let at = item.near.indexOf(near);
       const step = (by) => shown(item.near[(at = Math.max(0, Math.min(item.near.length - 1, at + by)))]);
       openPicture({ ...shown(near), host, step });
     };
     figure.className = near.label === item.suggested_label ? "for" : near.label === item.given_label ? "against" : "";
-    open.append(img);
+    open.append(near.text === undefined ? img : drawExcerpt(near));
     figure.append(open, words);
     return figure;
   }));

@@ -14,6 +14,7 @@ export function drawEffect($, said) { // $ finds a part of the page by its name;
   $("random").textContent = said.share ? `${said.share_words} of labels drawn at random are wrong`
     : `${drawn} of 30 random reviews done; the errors left are estimated from these`;
   $("errors").textContent = said.errors_left ? `${said.left_words} errors left` : "errors left: not yet known";
+  $("flags").textContent = said.flags_words ? `flagged: ${said.flags_words}` : "";
   $("next").textContent = said.next_words ? `expect ${said.next_words} in the queue to be wrong` : "";
   drawOutlook($, said.outlook);
   $("how-gain").textContent = gain ? explainGain(said, n) : "";
@@ -51,13 +52,15 @@ function explainErrors(said, drawn) {
   const left = said.errors_left ? "That share of all labels, less what people found anywhere, is what is left. The range holds at "
     + "every look of the session together (95 %). The queue looks where errors are, so its own hits say nothing about the rest."
     : "Below 30 such reviews no rate is shown.";
+  const right = said.flags_words ? " How many of the flagged labels are wrong is counted among these looks alone; the range holds at every "
+    + "look of the session together (95 %)." : "";
   const then = said.next_words ? " What comes next is expected from how the labels that people looked at score now: the lower, the "
     + "oftener it was wrong. The range is for the number itself, and meant for 95 % of sessions; simulated, it held in 80 to 100 %." : "";
   const worth = said.outlook.gain ? " What the next gain is computed by relabelling each as suggested, as likely as it is wrong: how far the "
     + "mean probability rises that the model gives the right class of val samples. Accuracy moves less, most often. The range allows for wrong "
     + "val labels among those nobody reviewed, and is meant for all looks together; simulated, it held at all looks of 87 to 100 % of sessions." : "";
   return `${drawn.toLocaleString()} of ${said.population.toLocaleString()} labels were drawn at random and judged; `
-    + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${then}${worth}`;
+    + `${said.hits.toLocaleString()} of these were wrong${doubt}. ${left}${right}${then}${worth}`;
 }
 
 export function makeLive(root, session, { measured, moved, tell, stopped }) { // it comes after the answer, one at a time, for the newest state

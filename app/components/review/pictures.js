@@ -1,16 +1,17 @@
 // The pictures of Review: fetched before they are asked for, and the last ones held.
 
 import { load } from "../seen.js";
+import { drawText } from "./texts.js";
 import { picture as address } from "./server.js";
-import { newSample } from "../sample.js";
 
 const HELD = 80;
 
 export function makePictures() {
   const held = new Map(), fetched = new Set();
-  function get(sample) {
+  function get(item) {
+    const { sample } = item;
     if (!held.has(sample)) {
-      held.set(sample, load(address(sample)));
+      held.set(sample, item.text === undefined ? load(address(sample)) : drawText(item));
       if (held.size > HELD) held.delete(held.keys().next().value);
     }
     return held.get(sample);
@@ -19,9 +20,9 @@ export function makePictures() {
     get,
     isComing: (sample) => (held.get(sample)?.state ?? "coming") === "coming",
     fetch(items, soon) { // a page that fetches is late for the next key: neighbours of the next few alone, and nothing twice
-      items.forEach((item) => get(item.sample));
-      for (const n of soon.flatMap((item) => item.near)) {
-        if (!fetched.has(n.sample)) newSample().src = address(n.sample, 128);
+      items.forEach(get);
+      for (const n of soon.flatMap((item) => item.near).filter((n) => n.text === undefined)) {
+        if (!fetched.has(n.sample)) new Image().src = address(n.sample, 128);
         fetched.add(n.sample);
       }
     },

@@ -66,6 +66,16 @@ class ReadSource(Part):
     unread: list[Unread] = says("files that were not read, by ending")
 
 
+class Flags(Part):
+    """How many of the flagged labels are wrong, by looks at random."""
+
+    sure_at_random: int = says("flagged labels that were drawn at random, and somebody was sure of")
+    hits: int = says("of these wrong")
+    unsure_at_random: int = says("drawn too, and nobody was sure of")
+    low: float = says("so large a share of all flagged is wrong at least, at all looks together")
+    high: float = says("and at most, 95 %")
+
+
 class NextLabels(Part):
     """How many of the next labels of the queue are wrong."""
 
@@ -124,6 +134,10 @@ class Status(Output):
         "decided at random, and counted when those drawn before them are decided"
     )
     classes_reviewed: list[ReviewedClass] = says("what reviews at random say of each class")
+    flags: Flags | None = says(
+        "how many of the flagged labels are wrong; null before 30 reviews at random, or with none flagged among them"
+    )
+    flags_words: str | None = says("in words")
     network: Network | None = says("the second opinion of scan --effort 3")
     weak_model: str | None = says(
         "why the flags say little, where the model contradicts over a third"

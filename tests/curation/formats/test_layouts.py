@@ -112,6 +112,7 @@ def test_the_reference_lists_every_layout():
     assert f"{len(LAYOUTS)} layouts come back" in (ROOT / "README.md").read_text()
 
 
+@pytest.mark.daily
 @each_format
 def test_without_a_change_it_comes_back_to_the_byte(layout, tmp_path):
     path = write(layout, tmp_path / "in")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import assay
 from assay import UserError
 from assay.curation.issues import finders
 from assay.curation.issues.base import Issue, ScanView
@@ -21,7 +22,8 @@ from tests.helpers import ROOT, bench_of, digits, png
 
 OURS = (
     "merge_conflict reviewer_disagreement label conflicting_duplicates exact_duplicates near_duplicate leakage outlier truncated dark light "
-    "blurry low_information grayscale odd_size odd_aspect_ratio class_imbalance similar_class_names spurious_correlations drift"
+    "blurry low_information grayscale odd_size odd_aspect_ratio empty_text short_text long_text other_script other_language broken_encoding "
+    "markup boilerplate personal_data class_imbalance similar_class_names spurious_correlations drift"
 ).split()
 PAGE = (ROOT / "docs" / "contributing" / "add-an-issue-finder.md").read_text()
 
@@ -49,6 +51,41 @@ def scanned(tmp_path_factory):
     return bench
 
 
+# a text of each kind that texts alone can have; personal data are of nobody
+PLANTED = dict(
+    empty_text="?!",
+    short_text="go",
+    long_text="the match went on and on " * 60,
+    other_script="кошка играет с мячом во дворе",
+    broken_encoding="the cafÃ© was closed when the team came and the fans were there",
+    markup="<b>the team</b> won the match &amp; the fans went home",
+    personal_data="write to nobody@example.com if the team loses the match again",
+)
+
+
+@pytest.fixture(scope="module")
+def scanned_texts(tmp_path_factory):
+    """Sixty plain sentences, and one of most kinds."""
+    place, rng = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
+    words = "the team won a match and the fans of the club were glad when it was over".split()
+    texts = [" ".join(rng.permutation(words)) + f" {i}" for i in range(60)] + list(PLANTED.values())
+    table = pd.DataFrame(dict(id=[*map(str, range(60)), *PLANTED], text=texts))
+    table["label"] = np.where(np.arange(len(table)) % 2, "a", "b")
+    table["split"] = np.where(np.arange(len(table)) % 5 == 4, "test", "train")
+    table.loc[60:, "split"] = "train"
+    table.to_csv(place / "t.csv", index=False)
+    bench = assay.create(place / "b").add(place / "t.csv", progress=False)
+    scan(bench, ScanOptions(embedder="tfidf"), say=lambda line: None)
+    return bench
+
+
+@pytest.fixture
+def of_its_medium(request, kind):
+    """The bench that a kind can be found in."""
+    finder = next(f for f in list_finders() if kind in f.kinds)
+    return request.getfixturevalue("scanned" if "image" in finder.media else "scanned_texts")
+
+
 def ask(bench, kind, threshold=None):
     """The rows of one kind, as its finder gives them."""
     finder = next(f for f in list_finders() if kind in f.kinds)
@@ -66,9 +103,9 @@ def test_lists_have_our_kinds_in_their_order_and_others_after_them():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", list_kinds())
-def test_rows_say_what_they_are_about(scanned, kind):
+def test_rows_say_what_they_are_about(of_its_medium, kind):
     about = list_kinds()[kind]
-    rows, state = ask(scanned, kind)
+    rows, state = ask(of_its_medium, kind)
     assert about.words and len(about.words.split()) <= 16
     for row in rows:
         assert isinstance(row, Issue) and row.kind == kind
@@ -82,21 +119,23 @@ def test_rows_say_what_they_are_about(scanned, kind):
 @pytest.mark.parametrize(
     "kind", [k for k, about in list_kinds().items() if about.threshold is not None]
 )
-def test_a_higher_threshold_finds_more(scanned, kind):
-    usual, every = ({r.sample or r.why for r in ask(scanned, kind, t)[0]} for t in (None, 1.0))
+def test_a_higher_threshold_finds_more(of_its_medium, kind):
+    usual, every = (
+        {r.sample or r.why for r in ask(of_its_medium, kind, t)[0]} for t in (None, 1.0)
+    )
     assert usual <= every
     for threshold in (0.0, 0.5):
-        assert all(row.score <= threshold for row in ask(scanned, kind, threshold)[0])
+        assert all(row.score <= threshold for row in ask(of_its_medium, kind, threshold)[0])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", list_kinds())
-def test_the_labels_of_test_do_not_matter(scanned, kind):
+def test_the_labels_of_test_do_not_matter(of_its_medium, kind):
     finder = next(f for f in list_finders() if kind in f.kinds)
-    state = scanned.state()
+    state = of_its_medium.state()
     other = state.assign(label=state.label.where(state["split"] != "test", "0"))
-    assert list(finder.find(ScanView(scanned, state), kind, None)) == list(
-        finder.find(ScanView(scanned, other), kind, None)
+    assert list(finder.find(ScanView(of_its_medium, state), kind, None)) == list(
+        finder.find(ScanView(of_its_medium, other), kind, None)
     )
 
 
@@ -106,6 +145,21 @@ def test_every_kind_that_was_planted_is_found(scanned):
     assert found >= set(
         "reviewer_disagreement label conflicting_duplicates exact_duplicates leakage class_imbalance drift".split()
     )
+
+
+def test_each_planted_text_is_found_and_no_plain_one(scanned_texts):
+    found, keys = scanned_texts.issues(), scanned_texts.state().key
+    for kind in PLANTED:
+        named = set(keys[found["sample"][found.kind == kind]])
+        assert kind in named and not any(key.isdigit() for key in named), kind
+
+
+def test_a_kind_of_another_medium_is_refused(scanned, scanned_texts):
+    with pytest.raises(UserError, match="for texts"):
+        scanned.issues("markup", threshold=0.9)
+    with pytest.raises(UserError, match="for images"):
+        scanned_texts.issues("blurry", threshold=0.9)
+    assert "is_blurry_issue" not in scanned_texts.findings()
 
 
 # ---- a finder of somebody else

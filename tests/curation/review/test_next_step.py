@@ -53,6 +53,7 @@ def trained(bench, version, arch="probe", seed=0, wrong=0):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
     assert step(assay.create(tmp_path / "empty")) == (

@@ -80,6 +80,7 @@ def mailed(own, folder, statements=""):
     return assay.Bench(folder / "mailed")
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FOREIGN)
 def test_what_no_bench_of_ours_has_is_refused_before_it_does_anything(own, tmp_path, name):

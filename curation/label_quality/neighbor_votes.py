@@ -1,0 +1,55 @@
+"""Neighbours vote on labels: which classes the nearest train samples have.
+
+A probe draws one border for all; who lives in a small pocket of its class is seen by its neighbours alone. A fixed
+share of their votes is added to the scores. It was measured on human and on simulated errors: docs/lab-notebook.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.curation.features import neighbor_graph
+from assay.curation.storage.interface import Bench
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# of the votes, added to scores of 0 to 1. Not chosen anew for each bench: log-loss hardly tells shares apart
+SHARE = 0.2
+
+
+def find_voters(bench: Bench, part: pd.DataFrame) -> np.ndarray:
+    """Find the train samples that vote on each sample: rows (n, j), -1 for none.
+
+    part: n rows of a state. A copy does not vote on its copy.
+    """
+    graph, node = neighbor_graph.load_nodes(bench, part)
+    train = (part.split == "train").to_numpy()
+    near = neighbor_graph.neighbour_rows(
+        graph, node, neighbor_graph.rows_on_nodes(graph, node, train)
+    )
+    groups = graph.groups[node]
+    return np.where(groups[near] == groups[:, None], -1, near).astype("i4")
+
+
+def count_votes(near: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
+    """Count each class's share of the votes: (m, k), zeros where nobody votes.
+
+    near (m, j): as find_voters; y: class index of every row that `near` names, -1 for one without a vote.
+    """
+    labels = np.where(near >= 0, y[near], -1)
+    row, voter = np.nonzero(labels >= 0)
+    votes = np.bincount(row * k + labels[row, voter], minlength=len(near) * k).reshape(-1, k)
+    return votes / np.maximum(votes.sum(1, keepdims=True), 1)
+
+
+def weigh_votes(near: np.ndarray, y: np.ndarray, voters: np.ndarray) -> np.ndarray:
+    """Give each voter's share of the votes on each sample: (m, h).
+
+    near (m, j), y: as count_votes; voters (h,): rows.
+    """
+    many = ((near >= 0) & (y[near] >= 0)).sum(1)
+    theirs = (near[:, :, None] == voters).sum(1) * (y[voters] >= 0)
+    return theirs / np.maximum(many, 1)[:, None]

@@ -1,0 +1,154 @@
+"""The whole loop on texts, by command line and Python: ten rows to check by eye, and made-up news with planted errors."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import assay
+from assay.curation.errors import UserError
+from tests.app.test_texts import write_texts
+from tests.helpers import bench_of, digits, run_assay
+
+TEN = pd.DataFrame(
+    dict(
+        text=[
+            "The keeper saved a late penalty.",
+            "Shares fell after the profit warning.",
+            "The striker scored twice in the match.",
+            "The bank raised its dividend again.",
+            "Fans filled the stadium for the match.",
+            "Investors expect a merger this quarter.",
+            "The coach praised the whole team.",
+            "Revenue rose and so did the stock price.",
+            "  The keeper saved a late penalty.  ",
+            "قطة تلعب بالكرة 🐈",
+        ],
+        label=["sport", "money"] * 4 + ["sport", "sport"],
+    )
+)
+
+
+def read_table(path):
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet"])
+def test_ten_texts_come_as_they_are(tmp_path, suffix):
+    path = tmp_path / f"ten{suffix}"
+    write = {
+        ".csv": lambda: TEN.to_csv(path, index=False),
+        ".tsv": lambda: TEN.to_csv(path, index=False, sep="\t"),
+        ".jsonl": lambda: TEN.to_json(path, orient="records", lines=True, force_ascii=False),
+        ".json": lambda: TEN.to_json(path, orient="records", force_ascii=False),
+        ".parquet": lambda: TEN.to_parquet(path),
+    }
+    write[suffix]()
+    status, out, err = run_assay("import", path, "-b", tmp_path / "b")
+    assert status == 0 and "text: the column text" in out, err
+    bench = assay.open(tmp_path / "b")
+    state = bench.state()
+    assert list(state.label) == list(TEN.label)
+    assert list(state.width) == [len(text) for text in TEN.text], "characters, blanks too"
+    assert dict(bench.rows("select key, value from meta"))["media"] == "text"
+
+
+@pytest.fixture(scope="module")
+def scanned_texts(tmp_path_factory):
+    place = tmp_path_factory.mktemp("loop")
+    write_texts().to_csv(place / "news.csv", index=False)
+    for words in (["import", place / "news.csv"], ["scan", "--embedder", "tfidf"]):
+        status, out, err = run_assay(*words, "-b", place / "bench")
+        assert status == 0, err
+    assert "160 different texts" in out and "image" not in out
+    return place
+
+
+def test_find_fix_version_retrain_and_prove(scanned_texts):
+    place, table = scanned_texts, write_texts().set_index("id")
+
+    def do(*words):
+        status, out, err = run_assay(*words, "-b", place / "bench")
+        assert status == 0, (words, err)
+        return out
+
+    bench = assay.open(place / "bench")
+    planted = set(table.index[table.label != table.truth])
+    rows = bench.queue(10, random=0.0)
+    assert len(planted & set(rows.source_id)) >= 7, "the wrong ones come first"
+    rows[["sample"]].assign(label=list(table.truth[rows.source_id])).to_csv(place / "d.csv", index=False)  # fmt: skip
+    do("edit", place / "d.csv", "--who", "ann")
+    assert "8 relabelled" in do("diff", "v1", "HEAD")
+    do("undo", "--who", "ann")
+    assert "0 relabelled" in do("diff", "v1", "HEAD") or "no difference" in do("diff", "v1", "HEAD")
+    do("edit", place / "d.csv", "--who", "ann")
+    do("commit", "-m", "fixed")
+    for verb in (["gaps"], ["duplicates"], ["status"], ["issues"], ["log"], ["check"]):
+        do(*verb)
+    found = do("experiment", "-o", place / "r.html")
+    assert "v2 against v1" in found and (place / "r.html").exists()
+    do("export", "--format", "source", "-o", place / "out")
+    came, back = read_table(place / "news.csv"), read_table(place / "out" / "news.csv")
+    changed = came.index[(came != back).any(axis=1)]
+    assert set(came.id[changed]) == planted and list(back.label) == list(table.truth)
+    assert list(back.text) == list(came.text)
+
+
+def test_labels_come_back_into_the_table_and_a_second_import_finds_nothing(tmp_path):
+    table, path = write_texts(), tmp_path / "news.csv"
+    table.to_csv(path, index=False)
+    bench = assay.create(tmp_path / "b").add(path, progress=False)
+    wrong = table.id[table.label != table.truth]
+    state = bench.state()
+    rows = state.index[state.key.isin(wrong)]
+    truth = table.set_index("id").truth
+    bench.edit(pd.DataFrame(dict(sample=rows, label=list(truth[state.key[rows]]))), who="ann")
+    status, out, err = run_assay("export", "--in-place", "-b", tmp_path / "b")
+    assert status == 0 and "went" not in out, err
+    assert list(read_table(path).label) == list(table.truth)
+    edits = len(bench.log())
+    assert run_assay("import", path, "-b", tmp_path / "b")[0] == 0
+    assert len(assay.open(tmp_path / "b").log()) == edits, "it says what the bench says"
+
+
+def test_a_bench_holds_one_medium(scanned_texts, tmp_path):
+    images = digits(20, wrong=0)
+    images.to_parquet(tmp_path / "images.parquet")
+    status, _, err = run_assay("import", tmp_path / "images.parquet", "-b", scanned_texts / "bench")
+    assert status == 2 and "text" in err and "image" in err
+    pictures = bench_of(images, tmp_path / "p")
+    with pytest.raises(UserError, match="image"):
+        pictures.add(TEN)
+
+
+def test_what_is_no_text_is_named_and_the_good_part_comes(tmp_path):
+    rows = [
+        dict(text="a sound text", label="x"),
+        dict(text="", label="x"),
+        dict(text=None, label="y"),
+        dict(text="nul \0 inside", label="y"),
+        dict(text="x" * 2_000_000, label="y"),
+        dict(text="another sound text", label="y"),
+    ]
+    path = tmp_path / "bad.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    status, _, err = run_assay("import", path, "--text-column", "text", "-b", tmp_path / "b")
+    assert status == 2 and "--skip-bad" in err and not (tmp_path / "b" / "assay.duckdb").exists()
+    status, out, err = run_assay("import", path, "--text-column", "text", "--skip-bad", "-b", tmp_path / "b")  # fmt: skip
+    assert status == 0, err
+    bench = assay.open(tmp_path / "b")
+    assert len(bench.state()) == 2
+    reasons = [row["reason"] for row in bench.status()["left_out"]]
+    assert len(reasons) == 4
+    for words in ("no text", "NUL", "2,000,000"):
+        assert any(words in reason for reason in reasons), (words, reasons)
+
+
+def test_a_thousand_equal_texts_are_one_group(tmp_path):
+    table = write_texts()
+    equal = pd.DataFrame(dict(id=[f"e{i}" for i in range(1000)], text="the same every time", label="sport", split="train"))  # fmt: skip
+    pd.concat([table.drop(columns="truth"), equal]).to_csv(tmp_path / "t.csv", index=False)
+    bench = assay.create(tmp_path / "b").add(tmp_path / "t.csv", progress=False)
+    bench.scan(embedder="tfidf", progress=False)
+    copies = bench.issues("exact_duplicates")
+    assert len(copies) >= 999 and len(bench.queue(5)) >= 5
