@@ -35,6 +35,7 @@ from assay.curation.formats.read import find_asked
 from assay.curation.formats.remote_source import fetch_source
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.media.addresses import is_address
+from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.text import format_count, safe_name, write_csv
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SOURCE = "source"  # the format of each source itself
+
+OF_ANY_MEDIUM = ("manifest", "cleanlab")  # these name samples, and hold none
 
 
 def export_version(
@@ -73,6 +76,12 @@ def export_version(
             "for example --format manifest",
             format,
             [*writers, SOURCE],
+        )
+    media = media_of(bench)
+    if media.name != "image" and format not in (SOURCE, *OF_ANY_MEDIUM):
+        raise UserError(
+            f"expected a format that holds {media.name}s, found {format}: it is for images",
+            f"these can: {', '.join((SOURCE, *OF_ANY_MEDIUM))}",
         )
     writer = writers.get(format)
     if side is not None and not isinstance(writer, DecodedFormat):

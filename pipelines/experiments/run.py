@@ -9,11 +9,12 @@ from __future__ import annotations
 import shutil
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from assay.curation.errors import UserError
+from assay.curation.media.base import media_of
 from assay.curation.slicing import slices
 from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.job_locks import shared_lock
@@ -87,6 +88,17 @@ def announce_matrix(
         say("  " + "  ".join(map(pad_text, row, columns)).rstrip())
 
 
+def refuse_image_networks(bench: Bench, architectures: Sequence[str]) -> None:
+    """Refuse networks of images where samples are something else."""
+    media = media_of(bench)
+    of_images = [arch for arch in architectures if find_recipe(arch).input == "pixels"]
+    if of_images and media.name != "image":
+        raise UserError(
+            f"expected architectures for {media.name}s, found {', '.join(of_images)}: for images",
+            "probe and mlp read vectors, whatever they are of",
+        )
+
+
 @shared_lock
 def run_plan(
     bench: Bench,
@@ -106,6 +118,7 @@ def run_plan(
     the others are done, and UserError what cannot be built before anything is trained.
     """
     begun = iso_time(now())
+    refuse_image_networks(bench, plan["architectures"])
     wanted, todo = prepare_cells(bench, plan)
     broken, lost = [], {}
 

@@ -100,7 +100,7 @@ def scan(
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
-    if matched is None and options.effort < 3:
+    if matched is None and (options.effort < 3 or media.name != "image"):
         (bench.arrays / "second.npz").unlink(missing_ok=True)
     store_settings(bench, options, columns, engine, matched)
 
@@ -119,6 +119,8 @@ def scan(
         say(
             f"probs       {whose} for {format_count(len(own.probs), 'sample')}; {matched.note}; {sample}"
         )
+    elif options.effort > 2 and media.name != "image":
+        say(f"network     none: the network of --effort 3 is for images, not for {media.name}s")
     elif options.effort > 2:
         train_second_opinion(bench, say, progress, options.patience)
     begin_step(progress, "judging labels")

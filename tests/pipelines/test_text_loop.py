@@ -121,6 +121,26 @@ def test_a_bench_holds_one_medium(scanned_texts, tmp_path):
         pictures.add(TEN)
 
 
+def test_what_is_for_images_says_so(scanned_texts, tmp_path):
+    bench = scanned_texts / "bench"
+
+    def refused(*words):
+        status, _, err = run_assay(*words, "-b", bench)
+        assert status == 2 and "for images" in err, err
+
+    run_assay("experiment", "--init", tmp_path / "plan.toml", "-b", bench)
+    plan = (tmp_path / "plan.toml").read_text().replace('"mlp"', '"cnn"')
+    (tmp_path / "plan.toml").write_text(plan)
+    refused("experiment", tmp_path / "plan.toml")
+    refused("scan", "--embedder", "lite0")
+    for format in ("folders", "torch", "webdataset", "fiftyone"):
+        refused("export", "--format", format, "-o", tmp_path / format)
+    status, _, err = run_assay("export", "-o", tmp_path / "manifest", "-b", bench)
+    assert status == 0, err
+    status, out, err = run_assay("scan", "--embedder", "tfidf", "--effort", 3, "-b", bench)
+    assert status == 0 and "is for images" in out, err
+
+
 def test_what_is_no_text_is_named_and_the_good_part_comes(tmp_path):
     rows = [
         dict(text="a sound text", label="x"),
