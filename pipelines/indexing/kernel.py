@@ -33,7 +33,9 @@ def add_kernel(
     media = media_of(bench).name
     most = MOST.get(media, MOST["image"])
     if len(state) > most:
-        say(f"kernel      left out: over {format_count(most, media)} the probe is linear, as at --effort 0")
+        say(
+            f"kernel      left out: over {format_count(most, media)} the probe is linear, as at --effort 0"
+        )
         return None
     if len(drawn) < LEAST:
         return None
