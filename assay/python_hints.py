@@ -51,7 +51,7 @@ NAMES = {
     "o": "path",
     "run": "run",
 }
-ROLES = {f"{role}-column": role for role in ("image", "label", "split", "id", "group")}
+ROLES = {f"{role}-column": role for role in ("image", "text", "label", "split", "id", "group")}
 
 
 def translate_hint(text: str, methods: dict[str, inspect.Signature], given: object = "") -> str:

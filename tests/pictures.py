@@ -39,7 +39,7 @@ def original_size(blob):
 def import_of(folder, blobs, **options):
     """The pictures of a new source, in order, and what its import says of them."""
     source, shards = write(folder / "in", blobs), Shards(folder / "arrays" / "pixels")
-    hashes, _, bad = decode_source(source, shards, 128, **options)
+    hashes, _, bad, _ = decode_source(source, shards, 128, **options)
     assert bad == []
     looks = stored_traits.find_traits(
         stored_traits.load_traits(folder / "arrays"), dict.fromkeys(hashes)

@@ -591,7 +591,7 @@ ELSEWHERE = {
     "revert --who": "of",
     "revert --dry-run": "dry",
     "--output": "path, or folder",
-} | {f"add --{c}-column": "columns" for c in "image label split id group".split()}
+} | {f"add --{c}-column": "columns" for c in "image text label split id group".split()}
 
 
 def test_what_the_command_line_does_a_notebook_can_do():

@@ -31,15 +31,17 @@ def list_finders() -> list[IssueFinder]:
     return sorted(found, key=lambda finder: finder.order)
 
 
-def list_kinds(when: Collection[str] = ("scan", "edit", "look")) -> dict[str, Kind]:
+def list_kinds(
+    when: Collection[str] = ("scan", "edit", "look"), media: str | None = None
+) -> dict[str, Kind]:
     """List the kinds of issues by name, in the order of lists.
 
-    `when`: of finders that look then, see IssueFinder.
+    `when`: of finders that look then, see IssueFinder. media: those that samples of it can have.
     """
     return {
         name: kind
         for finder in list_finders()
-        if finder.when in when
+        if finder.when in when and (media is None or media in finder.media)
         for name, kind in finder.kinds.items()
     }
 

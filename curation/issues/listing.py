@@ -15,6 +15,7 @@ from assay.curation.issues.leakage import ignore_leakage_holdout
 from assay.curation.issues.not_copies import was_told_apart
 from assay.curation.issues.opinions import list_opinion_issues, opinion_kinds
 from assay.curation.label_quality.live import refresh_scores
+from assay.curation.media.base import media_of
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import pointers
@@ -82,7 +83,7 @@ def load_issues(
     if kind is None:
         return found
     if kind not in list_kinds() and kind not in set(found.kind) | set(theirs):
-        known = [*list_kinds(), *theirs]
+        known = [*list_kinds(media=media_of(bench).name), *theirs]
         raise UnknownName(
             f"expected an issue kind, found {kind!r}",
             f"there are {', '.join(known)}",

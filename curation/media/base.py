@@ -7,8 +7,8 @@ what they are made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -33,14 +33,13 @@ class Decoded:
     traits: ImageTraits = ImageTraits()
 
 
-@dataclass(frozen=True)
-class DecodedSource:
+class DecodedSource(NamedTuple):
     """What came of each row of a source."""
 
     hashes: list[str | None]  # None for a row that cannot be used
     sizes: list[tuple[int, int] | None]  # of each sample: see Decoded
     bad: list[tuple[str, str]]  # (key, reason)
-    notes: list[str] = field(default_factory=list)  # worth printing
+    notes: Sequence[str] = ()  # worth printing
 
 
 class Similarities(NamedTuple):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +83,7 @@ class Images:
         good = [h for h in found.hashes if h]
         traits = find_traits(stored_traits.load_traits(bench.arrays), dict.fromkeys(good))
         seen = [traits[h] for h in good if h in traits]
-        return replace(found, notes=import_notes.describe_traits(seen, reading))
+        return found._replace(notes=import_notes.describe_traits(seen, reading))
 
     def similarity(
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray

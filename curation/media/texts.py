@@ -20,7 +20,7 @@ from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Shards
-from assay.curation.text import SURROGATE
+from assay.curation.text import SURROGATE, format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +206,7 @@ def encode_text(text: Any) -> bytes:
     blob = text.encode()
     if len(blob) > MAX_TEXT:
         raise BadMedia(
-            f"has {len(blob):,} bytes, more than {MAX_TEXT:,}: cut it into the parts that have a label"
+            f"has {format_count(len(blob), 'byte')}, more than {MAX_TEXT:,}: cut it into the parts that have a label"
         )
     return blob
 

@@ -403,7 +403,7 @@ def litter(bench, tmp_path):
         (file.parent / ("1" + file.name)).write_bytes(b"being written")  # but young
     size = lambda files: sum(f.stat().st_size for f in files)  # noqa: E731
     return {
-        "pixels of images that were never imported": size(never),
+        "pixels of samples that were never imported": size(never),
         "embeddings other, of neither the last scan nor a run": size(
             (bench.arrays / "embeddings" / "other").glob("*")
         ),

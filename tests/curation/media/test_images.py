@@ -186,7 +186,7 @@ def test_real_images(tmp_path, name, size):
     source = pd.DataFrame(
         {"key": [str(r) for r in rows], "uri": [f"{DATA / name}::{r}" for r in rows]}
     )
-    hashes, sizes, bad = decode_source(source, Shards(tmp_path), 64)
+    hashes, sizes, bad, _ = decode_source(source, Shards(tmp_path), 64)
     assert bad == []
     column = pq.read_table(DATA / name, columns=["image"])["image"].take(rows).to_pylist()
     for row, blob in enumerate(column):

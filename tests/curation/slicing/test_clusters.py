@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import assay
 from assay import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.formats.base import ImportOptions
@@ -51,7 +52,7 @@ def test_a_mode_that_train_lacks_gets_a_cluster_of_its_own():
     )
 
 
-def test_a_name_says_what_is_in_it_and_no_two_are_equal():
+def test_a_name_says_what_is_in_it_and_no_two_are_equal(tmp_path):
     assert [
         cluster_names.describe_labels(LETTERS, np.array(c))
         for c in ([9, 1, 0], [5, 3, 2], [4, 4, 2], [0, 0, 0])
@@ -71,7 +72,7 @@ def test_a_name_says_what_is_in_it_and_no_two_are_equal():
         index=[f"s{i}" for i in range(69)],
     )
     state["meta"] = [json.dumps(dict(site=s, label_again=t)) for s, t in zip(sites, labels)]
-    assert cluster_names.propose_names(state, at) == [
+    assert cluster_names.propose_names(assay.create(tmp_path / "b"), state, at) == [
         "mostly a (site = x)",
         "mostly a, few b",
         "mostly c",

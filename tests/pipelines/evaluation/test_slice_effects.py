@@ -33,6 +33,8 @@ from tests.helpers import PLAN, audit_of, bench_of, digits, silent, truth_of
 
 LETTERS = np.array(list("abc"))
 
+SIDE = metadata.SIZE["image"]
+
 
 def coins(rng, S, p):
     """0/1 (S, m): answers that are right with probability p (m,)."""
@@ -236,10 +238,10 @@ def test_metadata_makes_slices_of_few_values_and_quartiles_of_many_numbers():
     assert found["age"]["age ≤ 9.75"] == [f"s{i}" for i in range(10)]
     sides = metadata.slice_by_metadata(frame_of([{}] * 4, width=[8, 8, 9, 9], height=[8, 10, 8, 8]))
     assert sides == {
-        metadata.SIDE: {
-            f"{metadata.SIDE} = 10": ["s1"],
-            f"{metadata.SIDE} = 8": ["s0"],
-            f"{metadata.SIDE} = 9": ["s2", "s3"],
+        SIDE: {
+            f"{SIDE} = 10": ["s1"],
+            f"{SIDE} = 8": ["s0"],
+            f"{SIDE} = 9": ["s2", "s3"],
         }
     }
 
