@@ -359,7 +359,7 @@ class Bench(curation.Bench):
 
         upto = find_position(self, "HEAD")  # before: what is decided meanwhile is newer
         rows = super().queue(n, random, version, again, who, opinion, where, mistakes)
-        return Frame.of(add_cells(rows, upto), self, draw_queue)
+        return Frame.of(add_cells(self, rows, upto), self, draw_queue)
 
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None

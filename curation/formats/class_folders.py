@@ -1,4 +1,4 @@
-"""Class folders: class/image, or split/class/image."""
+"""Class folders: class/image, or split/class/image; and of texts, class/text.txt."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from assay.curation.formats.table_files import (
 )
 from assay.curation.formats.table_rows import list_samples, make_finder
 from assay.curation.formats.unreadable import WHY, explain_ending, find_reason, list_unread
+from assay.curation.media import texts as texts_media
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count, safe_name
@@ -67,7 +68,7 @@ class ClassFolders:
 
     def read_files(self, path: Path, files: list[str], options: ImportOptions) -> Listing:
         """List the images among the files of a folder."""
-        images = [f for f in files if f.lower().endswith(SUFFIXES)]
+        media, images = choose_files(files)
         if masks := set(find_masks(images)):
             images = [f for f in images if f not in masks]
         exported = (path / "assay.json").is_file()
@@ -95,9 +96,10 @@ class ClassFolders:
         plan.notes += note_empty(path, plan)
         plan.notes += note_odd_classes(sample["label"] for sample in samples)
         ours = {f for f in files if exported and "/" not in f} | {names.file, *lists.names()}
-        others = (f for f in files if not f.lower().endswith(SUFFIXES) and f not in ours)
+        there = set(images)
+        others = (f for f in files if f not in there | ours and not f.lower().endswith(SUFFIXES))
         unread = list_unread(others) + list_unread(sorted(masks), "masks of the images beside them")
-        unlabelled = "class folders" if any(plan.placed) else "unlabelled images"
+        unlabelled = "class folders" if any(plan.placed) else f"unlabelled {media}s"
         kind = "split folders" if plan.splits else unlabelled
         return Listing(
             self.name,
@@ -110,6 +112,7 @@ class ClassFolders:
             unread,
             names.names,
             {names.name(child): names.name(parent) for child, parent in plan.parents.items()},
+            media,
         )
 
     def write(self, folder: Path, export: Export) -> None:
@@ -132,7 +135,7 @@ class ClassFolders:
         a number.
         """
         files = list(list_files(str(source)))
-        images = [f for f in files if f.lower().endswith(SUFFIXES)]
+        _, images = choose_files(files)
         exported = (source / "assay.json").is_file()
         plan = plan_export(images) if exported else plan_images(source.name, images, options)
         if exported:
@@ -158,6 +161,16 @@ class ClassFolders:
 
 
 FORMAT = ClassFolders()
+
+
+def choose_files(files: list[str]) -> tuple[str, list[str]]:
+    """Choose the files that are samples: (media type, their names).
+
+    Texts are those in folders, where nothing is an image: beside images they say something of them.
+    """
+    images = [f for f in files if f.lower().endswith(SUFFIXES)]
+    texts = [f for f in files if "/" in f and f.lower().endswith(texts_media.SUFFIXES)]
+    return ("text", texts) if texts and not images else ("image", images)
 
 
 def note_unlisted(names: ClassNames, changes: pd.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserE
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.hf_features import LONGEST_CAPTION, Features
 from assay.curation.formats.table_labels import LABELS, holds_classes
+from assay.curation.formats.text_columns import choose_text_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,13 +26,15 @@ SAMPLE_ROWS = 2_000  # of which a column's values are looked at to see whether t
 class Columns:
     """The names of columns by what they hold; None where no column holds it."""
 
-    image: str
+    content: str  # the images or the texts
     label: str | None
     split: str | None
     id: str | None
     group: str | None
     metadata: tuple[str, ...]
     unread: tuple[str, ...]  # of bytes, lists and structs
+    media: str = "image"  # what the rows are
+    notes: tuple[str, ...] = ()
 
 
 def choose_columns(
@@ -39,8 +42,9 @@ def choose_columns(
 ) -> Columns:
     """Choose the columns asked for, and those that features name.
 
-    first: values of the first rows of plain columns. UserError where there is no image, or where
-    the labels are several a row, boxes, masks or text.
+    first: values of the first rows of plain columns. Where there is no image, the texts are the
+    samples. UserError where there is neither, or where the labels are several a row, boxes, masks
+    or text.
     """
     asked = {role: column for role, column in options.columns.items() if column}
     for role, column in asked.items():
@@ -52,8 +56,10 @@ def choose_columns(
                 column,
                 known,
             )
-    image = asked.get("image") or choose_image(features, name)
-    if image not in features.images:
+    notes: list[str] = []
+    text = choose_text(features, first, asked, name, notes)
+    image = text or asked.get("image") or choose_image(features, name)
+    if not text and image not in features.images:
         raise UserError(
             f"expected images in the column {image} of {name}, found {features.types.get(image)}",
             f"--image-column takes one of {', '.join(features.images) or 'none: there are none'}",
@@ -69,12 +75,35 @@ def choose_columns(
         if label and (kind := find_labels_of_another_kind(features, label)):
             raise refuse_labels(name, label, kind)
     else:
-        label = choose_label(features, first, taken, image, name)
+        label = choose_label(features, first, taken, None if text else image, name)
     taken.add(label)
     rest = [column for column in schema.names if column not in taken]
     metadata = tuple(column for column in rest if column in first)
     unread = tuple(column for column in rest if column not in first)
-    return Columns(image, label, split, id, given.get("group"), metadata, unread)
+    media = "text" if text else "image"
+    return Columns(
+        image, label, split, id, given.get("group"), metadata, unread, media, tuple(notes)
+    )
+
+
+def choose_text(
+    features: Features,
+    first: dict[str, list],
+    asked: dict[str, str],
+    name: str,
+    notes: list[str],
+) -> str | None:
+    """Choose the column of texts where these are the samples, else None."""
+    text = asked.get("text")
+    if text == "none" or not text and (asked.get("image") or features.images):
+        return None
+    taken = {*asked.values(), *features.classes}
+    free = {
+        column: values
+        for column, values in first.items()
+        if column not in taken and column.lower() not in (*LABELS, *SPLITS)
+    }
+    return choose_text_column(free, text, name, notes)
 
 
 def pick(columns: dict[str, list], names: Sequence[str]) -> str | None:
@@ -89,7 +118,7 @@ def choose_image(features: Features, name: str) -> str:
         found = ", ".join(f"{column} ({kind})" for column, kind in features.types.items())
         raise UserError(
             f"expected a column of images in {name}, found {found}",
-            "Assay reads labelled images; texts, tables, sound and video are not read yet",
+            "Assay reads labelled images and texts (--text-column NAME); sound and video are not read yet",
         )
     called = [c for c in images if c.lower() in ("image", "img")]
     if len(images) > 1 and len(called) != 1:
@@ -104,10 +133,13 @@ def choose_label(
     features: Features,
     first: dict[str, list],
     taken: set[str | None],
-    image: str,
+    image: str | None,
     name: str,
 ) -> str | None:
-    """Choose the column of class names, else one that looks it."""
+    """Choose the column of class names, else one that looks it.
+
+    image: the column of images, of which texts beside may be meant; None where the samples are texts.
+    """
     declared = [column for column in features.classes if column not in taken]
     exact = [c for c in declared if c.lower() == "label"]
     if len(declared) == 1 or len(exact) == 1:
@@ -115,7 +147,7 @@ def choose_label(
     free = {c: values for c, values in first.items() if c not in taken}
     by_name = [c for c in free if c.lower() == "label"] or [c for c in free if c.lower() in LABELS]
     could = declared or by_name or [c for c in free if holds_classes(free[c])]
-    if not declared:
+    if not declared and image:
         refuse_other_labels(features, free, image, bool(by_name), name)
     if len(could) > 1:
         raise AmbiguousSource(

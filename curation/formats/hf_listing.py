@@ -15,8 +15,8 @@ def make_listing(
     columns = rows.columns
     label = columns.label
     named = f", {format_count(len(rows.classes), 'declared class')}" if rows.classes else ""
-    roles = {"label": f"the column {label}{named}" if label else "none", "image": columns.image}
-    roles["image"] = f"the column {columns.image}"
+    roles = {"label": f"the column {label}{named}" if label else "none"}
+    roles[columns.media] = f"the column {columns.content}"
     splits = {shard.split: None for shard in shards if shard.split}
     if columns.split:
         roles["split"] = f"the column {columns.split}"
@@ -36,5 +36,14 @@ def make_listing(
             "train is the only split: no test is drawn from it; --split-column none draws val and test"
         )
     return Listing(
-        format, kind, name, [rows.samples], rows.left_out, notes, roles, unread, rows.classes
+        format,
+        kind,
+        name,
+        [rows.samples],
+        rows.left_out,
+        notes,
+        roles,
+        unread,
+        rows.classes,
+        media=columns.media,
     )

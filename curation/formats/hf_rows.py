@@ -81,11 +81,13 @@ def read_shards(
         features = read_features(schema, declared)
         plain = [column.name for column in schema if is_plain(column.type)]
         columns = choose_columns(features, schema, read_first(batches, plain), options, name)
-    found = ShardRows([], {}, [], columns, features, [], list_unread_columns(columns))
+    found = ShardRows(
+        [], {}, [], columns, features, [], [*columns.notes, *list_unread_columns(columns)]
+    )
     classes: dict[str, None] = {}
     for shard in shards:
         with open_shard(shard) as (schema, batches):
-            missing = [c for c in (columns.image, columns.label) if c and c not in schema.names]
+            missing = [c for c in (columns.content, columns.label) if c and c not in schema.names]
             if missing:
                 raise UserError(
                     f"expected the same columns in all files of {name}, found no {missing[0]} in {shard.file}",
@@ -107,7 +109,8 @@ def add_rows(
 ) -> None:
     """Add the samples of one shard to what was found."""
     columns = found.columns
-    suffix = "" if columns.image == image_column(schema) else f"::{columns.image}"
+    is_text = columns.media == "text"
+    suffix = "" if is_text or columns.content == image_column(schema) else f"::{columns.content}"
     path, root = str(shard.path), Path(options.images or shard.path.parent)
     start, top = 0, f"{shard.file}::" if shard.file else ""
     bad_labels: dict[str | None, str] = {}
@@ -119,7 +122,8 @@ def add_rows(
             splits = [None] * n
         ids, groups = read_texts(batch, columns.id), read_texts(batch, columns.group)
         metas = read_metadata(batch, columns.metadata, found.too_long)
-        beside = find_paths(batch, columns.image, root)
+        beside = {} if is_text else find_paths(batch, columns.content, root)
+        texts = batch.column(columns.content).to_pylist() if is_text else None
         for i in range(n):
             row = start + i
             place, label = f"{top}{row}", labels[i]
@@ -140,6 +144,8 @@ def add_rows(
             sample: dict[str, Any] = dict(
                 key=key, uri=uri, label=label, split=splits[i], meta=metas[i]
             )
+            if texts:
+                sample["text"] = texts[i]
             if groups:
                 sample["group"] = groups[i]
             found.samples.append(sample)

@@ -11,6 +11,7 @@ from assay.curation.formats.copying import copy_images
 from assay.curation.formats.table_files import TABLES, read_first_column, read_table
 from assay.curation.formats.table_patches import plan_patch
 from assay.curation.formats.table_rows import list_samples
+from assay.curation.media.base import read_texts
 from assay.curation.text import write_csv
 
 if TYPE_CHECKING:
@@ -59,12 +60,19 @@ class Manifest:
     def write(self, folder: Path, export: Export) -> None:
         """Write the three tables, which say the same.
 
-        With `copy` the images lie beside them, so that the folder can go anywhere.
+        With `copy` the images lie beside them, so that the folder can go anywhere. Texts are in
+        the tables themselves.
         """
-        samples = export.samples
-        paths = copy_images(folder / "images", samples) if export.copy else samples.uri
-        table = samples.assign(path=paths, tags=[json.dumps(list(tags)) for tags in samples.tags])
-        table = table[COLUMNS]
+        samples, columns = export.samples, COLUMNS
+        tags = [json.dumps(list(tags)) for tags in samples.tags]
+        texts = export.bench and read_texts(export.bench, samples.content_hash)
+        if texts:
+            table = samples.assign(text=texts, tags=tags)
+            columns = ["text" if column == "path" else column for column in COLUMNS]
+        else:
+            paths = copy_images(folder / "images", samples) if export.copy else samples.uri
+            table = samples.assign(path=paths, tags=tags)
+        table = table[columns]
         write_csv(table, folder / f"{STEM}.csv")
         table.to_parquet(folder / f"{STEM}.parquet", index=False)
         table.to_json(folder / f"{STEM}.jsonl", orient="records", lines=True, force_ascii=False)

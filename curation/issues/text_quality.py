@@ -117,18 +117,19 @@ def find_languages(texts: list[str]) -> dict[int, Found]:
     """Find texts without the words that most texts have: of, the, and, or those of another language."""
     words = [re.findall(r"[^\W\d_]+", text[:READ].casefold()) for text in texts]
     common = {w for w, _ in Counter(w for some in words for w in set(some)).most_common(COMMON)}
-    share = np.array([np.mean([w in common for w in some]) if some else 1.0 for some in words])
+    known = [sum(map(common.__contains__, some)) for some in words]
+    share = np.array([n / len(some) if some else 1.0 for n, some in zip(known, words)])
     long = np.array([len(some) >= ENOUGH for some in words], bool)
     # lists of names have none: where these are usual, the words tell no language
     if not long.any() or np.median(share[long]) < 4 * FOREIGN:
         return {}
+    usual = f"of others {np.median(share[long]):.0%}"
     return {
         n: (
-            float(min(1.0, share[n] / FOREIGN / 2)),
-            f"{share[n]:.0%} of its {len(words[n]):,} words are among the {COMMON} commonest here,"
-            f" of others {np.median(share[long]):.0%}",
+            float(share[n] / FOREIGN / 2),
+            f"{share[n]:.0%} of its {len(words[n]):,} words are among the {COMMON} commonest here, {usual}",
         )
-        for n in np.flatnonzero(long).tolist()
+        for n in np.flatnonzero(long & (share < 2 * FOREIGN)).tolist()
     }
 
 

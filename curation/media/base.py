@@ -113,6 +113,14 @@ def media_of(bench: Bench) -> MediaType:
     return media_type(dict(bench.rows("select key, value from meta")).get("media", "image"))
 
 
+def read_texts(bench: Bench, hashes: Iterable[str]) -> list[str] | None:
+    """Read the texts of a bench by their hashes; None where it holds no texts."""
+    media = media_of(bench)
+    if media.name != "text":
+        return None
+    return list(media.read(Shards(bench.arrays / media.folder), np.asarray(hashes, "S32")))
+
+
 def load_stored(bench: Bench) -> Shards:
     """Open the shards of a bench's stored samples."""
     return Shards(bench.arrays / media_of(bench).folder)

@@ -12,6 +12,7 @@ from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.disagreements import disagreement_issues
 from assay.curation.issues.opinions import find_doubted_samples
 from assay.curation.label_quality import live, scoring
+from assay.curation.media.base import read_texts
 from assay.curation.statistics import sampling
 from assay.curation.statistics.sampling import random_order, random_order_rows
 from assay.curation.storage.interface import Bench
@@ -65,11 +66,15 @@ def build_queue(
     return order_queue(bench, state, scores, disagreements, n, random, second)
 
 
-def add_cells(rows: pd.DataFrame, upto: int) -> pd.DataFrame:
-    """Add empty cells to fill in, and when it was written.
+def add_cells(bench: Bench, rows: pd.DataFrame, upto: int) -> pd.DataFrame:
+    """Add empty cells to fill in, when it was written, and texts to decide about.
 
-    upto: the position in the log.
+    upto: the position in the log. Rows of images have no column `text`.
     """
+    hashes = bench.state().content_hash.reindex(rows["sample"])
+    if (texts := read_texts(bench, hashes)) is not None:
+        rows = rows.copy()
+        rows.insert(rows.columns.get_loc("path") + 1, "text", texts)
     return rows.assign(label="", verdict="", keep="", why="", upto=upto)
 
 

@@ -20,7 +20,7 @@ DECISIONS = ("label", "keep", "split", "tag", "verdict")
 # travel with a decision into the log
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")
 # a queue's columns that say nothing to decide; upto: the position in the log where it was written
-QUEUE = ("source_id", "path", "given_label", "line", "upto")
+QUEUE = ("source_id", "path", "text", "given_label", "line", "upto")
 MOVES = ("train", "val", "pool")
 # nobody looks at a sample for a year: such a tab was left open
 BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))

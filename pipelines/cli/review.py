@@ -181,7 +181,7 @@ def show_queue(args: argparse.Namespace) -> None:
         asked = args.random, args.version, args.again, args.who, args.opinion, args.where
         rows = bench.queue(args.n, *asked, args.mistakes)
     print_notes(args, rows.attrs.get("notes", []))
-    rows = queue.add_cells(rows, upto)
+    rows = queue.add_cells(bench, rows, upto)
     if args.csv:
         fill = "fill in label (or verdict: confirm, unsure; keep: false)"
         then = f"{fill}, then: assay edit {args.csv} --who {name_reviewer(args)} -b {bench.given}"
@@ -193,7 +193,8 @@ def show_queue(args: argparse.Namespace) -> None:
     if args.json or args.csv:
         save_table(args, rows)
     elif not args.html:
-        draw_table(rows, SHOWN)
+        names = dict(source_id="text") if "text" in rows else {}
+        draw_table(rows, [names.get(column, column) for column in SHOWN])
     print_line(args, describe_queue(rows))
     more = {name: rows.attrs[name] for name in ("left_out", "waiting") if name in rows.attrs}
     if more:

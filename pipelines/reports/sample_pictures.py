@@ -1,4 +1,4 @@
-"""Load small JPEGs of samples for a page."""
+"""Load small JPEGs of samples for a page: images, or cards of texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from assay.curation.media import files, pixels
+from assay.curation.media.base import media_of, read_texts
 from assay.curation.media.stored_traits import load_traits
+from assay.curation.media.texts import draw_card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,14 +30,26 @@ def load_pictures(
     if "sample" not in frame:
         frame = frame.assign(sample=None)
     out, traits = [], load_traits(bench.arrays)
+    cards = draw_texts(frame.head(most), bench, side)
     for row in frame.head(most).itertuples():
         jpeg = None
-        if isinstance(row.uri, str):  # else the bench does not have the sample
+        if cards is not None:
+            jpeg = cards.get(row.sample)
+        elif isinstance(row.uri, str):  # else the bench does not have the sample
             with suppress(files.BadMedia):  # gone or damaged since it was imported
                 jpeg = pixels.make_thumbnail(row.uri, side, traits)
         about = dict(name=row.key, was=row.was, now=row.now, text=row.text)
         out.append(about | dict(jpeg=jpeg, sample=row.sample))
     return out
+
+
+def draw_texts(frame: pd.DataFrame, bench: Bench, side: int) -> dict[str, bytes] | None:
+    """Draw the texts of samples as cards: {sample: JPEG}; None where the bench holds images."""
+    if media_of(bench).name != "text":
+        return None
+    hashes = bench.state().content_hash.reindex(frame["sample"]).dropna()
+    texts = read_texts(bench, hashes) or []
+    return {sample: draw_card(text, side) for sample, text in zip(hashes.index, texts)}
 
 
 def picture_frame(state: pd.DataFrame, now: object = "", text: object = "") -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pytest
 
 import assay
 from assay.curation.errors import UserError
+from assay.curation.media.base import read_texts
 from tests.app.test_texts import write_texts
 from tests.helpers import bench_of, digits, run_assay
 
@@ -172,3 +173,79 @@ def test_a_thousand_equal_texts_are_one_group(tmp_path):
     bench.scan(embedder="tfidf", progress=False)
     copies = bench.issues("exact_duplicates")
     assert len(copies) >= 999 and len(bench.queue(5)) >= 5
+
+
+@pytest.fixture
+def text_folders(tmp_path):
+    """Class folders of the ten texts, beside a file that says something of them."""
+    for i, row in enumerate(TEN.itertuples()):
+        place = tmp_path / "ten" / row.label / f"{i}.txt"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(row.text, encoding="utf-8")
+    (tmp_path / "ten" / "README.txt").write_text("what these are")
+    return tmp_path / "ten"
+
+
+def test_class_folders_of_txt_are_read_and_mended_in_place(text_folders, tmp_path):
+    status, out, err = run_assay("import", text_folders, "-b", tmp_path / "b")
+    assert status == 0 and "10 samples added" in out and "1 .txt, first README.txt" in out, err
+    bench = assay.open(tmp_path / "b")
+    wrong = bench.state().index[bench.state().key == "sport/9.txt"]
+    bench.edit(pd.DataFrame(dict(sample=wrong, label="money")), who="ann")
+    assert run_assay("export", "--in-place", "-b", tmp_path / "b")[0] == 0
+    assert (text_folders / "money" / "9.txt").read_text(encoding="utf-8") == TEN.text[9]
+    assert not (text_folders / "sport" / "9.txt").exists()
+    status, out, _ = run_assay("import", text_folders, "-b", tmp_path / "b")
+    assert status == 0 and "0 samples added" in out and "removed" not in out
+
+
+def test_a_file_of_another_encoding_is_named_and_utf_16_is_read(text_folders, tmp_path):
+    (text_folders / "sport" / "a.txt").write_bytes("caf\u00e9".encode("latin-1"))
+    (text_folders / "sport" / "b.txt").write_bytes(
+        "\ufeffcaf\u00e9 f\u00fcr alle".encode("utf-16-le")
+    )
+    (text_folders / "sport" / "c.txt").write_bytes(b"")
+    status, _, err = run_assay("import", text_folders, "-b", tmp_path / "b")
+    assert status == 2 and "sport/a.txt: is no UTF-8" in err and "sport/c.txt: is empty" in err
+    bench = assay.create(tmp_path / "b").add(text_folders, skip_bad=True, progress=False)
+    state = bench.state().set_index("key")
+    assert len(state) == 11
+    assert read_texts(bench, [state.content_hash["sport/b.txt"]]) == ["caf\u00e9 f\u00fcr alle"]
+
+
+def test_hugging_face_data_of_texts(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    features = dict(
+        sentence=datasets.Value("string"), label=datasets.ClassLabel(names=["money", "sport"])
+    )
+    rows = dict(sentence=list(TEN.text), label=[int(name == "sport") for name in TEN.label])
+    made = datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+    made.save_to_disk(tmp_path / "disk")
+    made.to_parquet(tmp_path / "train-00000-of-00001.parquet")
+    for n, source in enumerate((tmp_path / "disk", tmp_path / "train-00000-of-00001.parquet")):
+        status, out, err = run_assay("import", source, "-b", tmp_path / f"b{n}")
+        assert status == 0 and "text: the column sentence" in out, err
+        bench = assay.open(tmp_path / f"b{n}")
+        assert list(bench.state().label) == list(TEN.label)
+        assert read_texts(bench, bench.state().content_hash) == list(TEN.text)
+
+
+def test_a_manifest_of_texts_gives_the_same_tree(scanned_texts, tmp_path):
+    bench = scanned_texts / "bench"
+    out = json.loads(run_assay("export", "-o", tmp_path / "m", "--json", "-b", bench)[1])
+    for suffix in ("csv", "parquet", "jsonl"):
+        copy = tmp_path / suffix
+        status, _, err = run_assay("import", tmp_path / "m" / f"manifest.{suffix}", "-b", copy)
+        assert status == 0, err
+        again = run_assay("export", "-o", tmp_path / f"m-{suffix}", "--json", "-b", copy)[1]
+        assert json.loads(again)["tree"] == out["tree"]
+
+
+def test_who_reviews_by_file_or_page_sees_the_text(scanned_texts, tmp_path):
+    bench, table = scanned_texts / "bench", write_texts().set_index("id")
+    words = "queue", "-n", 5, "--csv", tmp_path / "q.csv", "--html", tmp_path / "q.html"
+    assert run_assay(*words, "-b", bench)[0] == 0
+    rows = pd.read_csv(tmp_path / "q.csv")
+    assert list(rows.text) == list(table.text[rows.source_id])
+    page = (tmp_path / "q.html").read_text("utf-8")
+    assert all(text in page for text in rows.text) and "cannot be read now" not in page

@@ -157,6 +157,7 @@ class QueueRow(Part):
     sample: str = says("its id")
     source_id: str = says("its key in its source")
     path: str = says("where its file is")
+    text: str | None = says("of a bench of texts: the text itself", default=None)
     given_label: str | None = says("the label as it stands; null where it has none")
     suggested_label: str | None = says("the likeliest class")
     score: float | None = says("probability of the given label, out of sample; low is bad")
