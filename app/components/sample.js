@@ -8,6 +8,7 @@ export const isText = medium === "text";
 export const SAMPLE = isText ? "assay-text" : "img";
 export const NOUN = isText ? "text" : "picture";
 export const newSample = () => document.createElement(SAMPLE);
+export const sizeOf = ({ width, height }) => (isText ? `${width.toLocaleString("en")} characters` : `${width} × ${height}`); // what a bench keeps of each
 export const WHOLE = 4096; // the side by which all of a text is asked for
 
 const HOVER = 1000; // characters that are shown on hover
@@ -23,7 +24,7 @@ class SampleText extends HTMLElement { // as an <img>: src, alt, complete, decod
   decode() { return this.words; }
   connectedCallback() { this.name(); }
   name() { // a long one scrolls, so the keyboard must reach it; a small one is part of a button that has a name
-    if (!this.classList.contains("large") || !this.isConnected || this.closest("button")) return;
+    if (!this.classList.contains("roomy") || !this.isConnected || this.closest("button")) return;
     this.tabIndex = 0;
     this.role = "region";
     this.ariaLabel = this.alt || "the text";
@@ -52,7 +53,7 @@ class SampleText extends HTMLElement { // as an <img>: src, alt, complete, decod
     const body = document.createElement("div"), count = (n) => n.toLocaleString("en");
     body.dir = "auto"; // of the text alone: what we say beneath it is ours
     body.textContent = text;
-    this.classList.toggle("large", side >= LARGE);
+    this.classList.toggle("roomy", side >= LARGE);
     this.name();
     if (side < LARGE) this.title = text.slice(0, HOVER);
     const cut = text.length < characters && side >= LARGE;

@@ -3,7 +3,7 @@
 import { clip, make } from "../browse/dom.js";
 import { closeUp, drawTools, makeViewer, VIEWER_ACTS } from "../viewer.js";
 import { address } from "./group.js";
-import { newSample, SAMPLE } from "../sample.js";
+import { newSample, SAMPLE, sizeOf } from "../sample.js";
 
 export const otherOf = (k) => (k === 0 ? 1 : 0); // a picture is compared with the best, the best with the next
 
@@ -29,7 +29,7 @@ export function openStage(group, first, host, closed) {
     const m = members[at], said = m.locked ? `${m.split}, locked` : m.label ?? "no label";
     img.src = address(m.id, 1024);
     img.alt = clip(m.key, 200);
-    words.textContent = `${at + 1} of ${members.length}: ${clip(m.key, 200)} · ${said} · ${m.width} × ${m.height}`;
+    words.textContent = `${at + 1} of ${members.length}: ${clip(m.key, 200)} · ${said} · ${sizeOf(m)}`;
     choices.forEach((b, i) => b.setAttribute("aria-pressed", String(i === at)));
     viewer.show(img, closeUp(address(m.id, 1024)));
     newSample().src = address(members[otherOf(at)].id, 1024);
