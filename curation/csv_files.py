@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 
 SEPARATORS = ",\t;|"
+# characters of a cell; csv's own limit of 131,072 refuses a whole file for one long text
+csv.field_size_limit(100_000_000)
 TOLD = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)  # a first line that Excel reads
 
 

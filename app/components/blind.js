@@ -58,7 +58,7 @@ function blind(root, component) {
     const row = order[at], seconds = row === undefined || busy ? null : see.seconds(pressed, label !== null);
     if (seconds === null) return false;
     one(async () => {
-      if (!await store({ row, label, verdict: label === null ? "unsure" : null, seconds: Math.round(1000 * seconds) / 1000, ...(added && { new_class: true }) })) return;
+      if (!await store({ row, label, verdict: label === null ? "unsure" : null, seconds, ...(added && { new_class: true }) })) return;
       if (added && !classes.includes(label)) { classes = [...classes, label]; drawClasses(); }
       said.delete(row);
       said.set(row, label);

@@ -85,10 +85,10 @@ export function gate(root, picture, note, { stand, back }) { // what both pages 
       state();
     },
     passable: () => img !== null && img.state !== "there", // what cannot be decided may be left for later
-    seconds(at, judged = true) { // how long it was looked at, in seconds; null, and a word on the screen, where that is no look
+    seconds(at, judged = true) { // how long it was looked at, in seconds as they are stored; null, and a word on the screen, where that is no look
       if (asking) return null;
-      if (img.state === "broken" && !judged && at - shown >= SEEN) return (at - shown) / 1000;
-      if (since !== null && at - since >= SEEN) return (at - since) / 1000;
+      if (img.state === "broken" && !judged && at - shown >= SEEN) return Math.round(at - shown) / 1000;
+      if (since !== null && at - since >= SEEN) return Math.round(at - since) / 1000;
       if (img.state === "there") {
         say("Too soon: that was not counted.");
         bring();

@@ -66,6 +66,11 @@ def load_scorer(bench: Bench, live: LiveProbe) -> Texts:
             "words are weighed after a scan without --embeddings",
         )
     ready = [e.fit(bench) if hasattr(e, "fit") else e for e in found]
+    if [e.version() for e in ready] != [asked[name] for name in ("folder", "also")[: len(ready)]]:
+        raise UserError(
+            "expected the vectors of the last scan, found an embedder that was fitted since",
+            f"run: assay scan -b {bench.given}",
+        )
     embed = [e.load() for e in ready]
     kernel = None
     if asked.get("kernel"):

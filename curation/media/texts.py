@@ -141,9 +141,9 @@ def store_texts(
     held = 0
     for done, (i, text) in enumerate(iter_texts(frame), 1):
         try:
-            blob = text if isinstance(text, BadMedia) else encode_text(text)
-            if isinstance(blob, BadMedia):
-                raise blob
+            if isinstance(text, BadMedia):
+                raise text
+            blob = encode_text(text)
         except BadMedia as e:
             bad.append((i, str(e)))
             continue

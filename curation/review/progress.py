@@ -183,9 +183,7 @@ class FlagPrecision(NamedTuple):
 
     sure_at_random: int  # flagged labels that were drawn at random, and somebody was sure of
     hits: int  # of these wrong
-    unsure_at_random: (
-        int  # drawn too, and nobody was sure of: right at the lower end, wrong at the upper one
-    )
+    unsure_at_random: int  # drawn too: they count as right at the lower end, as wrong at the upper
     low: float  # of all flagged labels so large a share is wrong at least, at all looks together, 95 %
     high: float
 

@@ -17,8 +17,9 @@ from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality import live
 from assay.curation.label_quality.kernel_columns import read_features
 from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.benchmarks.tools import need
 
-NEWS = Path(os.environ.get("ASSAY_DATA", "/work/shared/data")) / "noisyag_news.parquet"
+NEWS = "noisyag_news.parquet"
 
 
 def make_bench(folder, frame, **columns):
@@ -47,7 +48,7 @@ def judge_with_others(X, y, wrong):
 def measure_detection(folder, efforts, embedders):
     from sklearn.metrics import average_precision_score
 
-    news = pd.read_parquet(NEWS).query("split == 'train'")
+    news = pd.read_parquet(need(NEWS)).query("split == 'train'")
     news = news.assign(label=news.label.astype(str))
     bench = make_bench(folder / "news", news[["id", "text", "label", "split"]])
     truth = news.set_index("id").true_label.astype(str)
@@ -77,7 +78,7 @@ def measure_detection(folder, efforts, embedders):
 def measure_speed(folder):
     """Cut the words of news into 100,000 texts of 12 to 40 words, and run the loop."""
     rng = np.random.default_rng(0)
-    news = pd.read_parquet(NEWS).query("split == 'train'")
+    news = pd.read_parquet(need(NEWS)).query("split == 'train'")
     words, labels = [text.split() for text in news.text], news.label.astype(str).tolist()
     drawn = rng.integers(len(words), size=100_000)
     cut = [" ".join(rng.permutation(words[i])[: rng.integers(12, 40)]) for i in drawn]

@@ -312,7 +312,7 @@ def refused(bench, command, *words):
 
 
 LONG = {
-    "a label": ("label", BIG, "field larger than"),
+    "a label": ("label", BIG, "10,000,000 characters"),
     "a why": ("why", "y" * 100_000, "100,000 characters"),
     "a tag": ("tag", "t" * 301, "301 characters"),
     "a sample": ("sample", "s" * 100_000, "no such sample"),
@@ -374,7 +374,7 @@ def test_a_source_may_not_bring_it_either(tmp_path, column, text):
     pq.write_table(pa.table(table), tmp_path / "q.parquet")
     refused(bench, ["import", tmp_path / "q.parquet"], "row 1", f"{column} that", "--skip-bad")
     (tmp_path / "long.csv").write_text(f"path,label\n{BIG},x\n")
-    refused(bench, ["import", tmp_path / "long.csv"], "field limit")
+    refused(bench, ["import", tmp_path / "long.csv"], "10,000,000 characters")
     (tmp_path / "split.csv").write_text(
         f"path,label,split\na.png,x,{'s' * 100_000}\nb.png,y,train\n"
     )

@@ -165,6 +165,16 @@ def test_what_is_no_text_is_named_and_the_good_part_comes(tmp_path):
         assert any(words in reason for reason in reasons), (words, reasons)
 
 
+def test_a_long_text_in_a_csv_comes_whole_and_one_that_is_too_long_alone_is_left_out(tmp_path):
+    """csv's own limit is 131,072 characters of a cell."""
+    table = TEN.assign(text=[*TEN.text[:8], "word " * 60_000, "word " * 2_000_000])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    status, _, err = run_assay("import", tmp_path / "t.csv", "--skip-bad", "-b", tmp_path / "b")
+    assert status == 0, err
+    bench = assay.open(tmp_path / "b")
+    assert sorted(bench.state().width)[-1] == 300_000 and len(bench.state()) == 9
+
+
 def test_a_thousand_equal_texts_are_one_group(tmp_path):
     table = write_texts()
     equal = pd.DataFrame(dict(id=[f"e{i}" for i in range(1000)], text="the same every time", label="sport", split="train"))  # fmt: skip

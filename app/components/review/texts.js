@@ -16,8 +16,10 @@ export function drawExcerpt(near) { // the beginning of a neighbour
 export async function markWords(box, item) { // those that speak for the suggestion, and against it; once for each text
   if (box.marked) return;
   box.marked = true;
-  const said = await ask(`/assay/words/${encodeURIComponent(item.sample)}`).catch(() => null); // the text stands without
-  if (!said?.words.length) return;
+  const note = (words) => box.append(Object.assign(document.createElement("small"), { textContent: words }));
+  let said;
+  try { said = await ask(`/assay/words/${encodeURIComponent(item.sample)}`); } catch (e) { return note(`No words are marked: ${e.message}.`); } // the text stands without
+  if (!said.words.length) return note("No word speaks for or against the suggestion by itself.");
   const points = [...item.text], parts = []; // by characters, as the server counts
   let at = 0;
   for (const [start, end, weight] of said.words.filter(([, end]) => end <= points.length).sort((a, b) => a[0] - b[0])) {
@@ -27,5 +29,5 @@ export async function markWords(box, item) { // those that speak for the suggest
     at = end;
   }
   box.querySelector("p").replaceChildren(...parts, points.slice(at).join(""));
-  box.append(Object.assign(document.createElement("small"), { textContent: said.how }));
+  note(said.how);
 }
