@@ -101,8 +101,7 @@ def test_a_long_text_is_cut_says_so_and_comes_whole_on_demand(bench, server, ope
 def test_overview_and_classes_have_no_broken_picture(open_page):
     page = open_page("/")
     pictures = "[...document.images].filter((i) => i.src.includes('/assay/image/'))"
-    until(page, f"{pictures}.length > 0 && {pictures}.every((i) => i.complete)")
-    assert page.evaluate(f"{pictures}.every((i) => i.naturalWidth > 0)")
+    until(page, f"{pictures}.length > 0 && {pictures}.every((i) => i.naturalWidth > 0)")
     assert not page.get_by_text("Images have moved").count()  # rows of a table are no files
     page = open_page("/classes")
     until(page, "document.querySelectorAll('.exemplars assay-text > div').length > 3")
