@@ -31,6 +31,7 @@ from assay.curation.formats.remote_source import fetch_source, place_samples, se
 from assay.curation.formats.split_words import map_splits
 from assay.curation.media.addresses import clean_address, is_address, scheme_of
 from assay.curation.system.collector import pause_collector
+from assay.curation.tasks.base import find_task, list_members
 from assay.curation.text import format_count
 
 
@@ -86,8 +87,10 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
     if options.pictures_only:
         for sample in samples:
             sample["label"] = None
-    classes = {sample["label"] for sample in samples} - {None}
-    if len(classes) == 1 and not exported:
+    labels = {sample["label"] for sample in samples} - {None}
+    task = find_task(listing.task)
+    classes = set(list_members(task, labels))
+    if len(classes) == 1 and not exported and task.name == "classification":
         lost = listing.left_out
         without = ""
         if lost:
@@ -99,7 +102,9 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
             "--label-column names another column; --pictures-only imports the images without labels",
         )
     if not exported:
-        notes += note_blank_words(sample["label"] for sample in samples)
+        notes += note_blank_words(
+            name for sample in samples if sample["label"] for name in task.members(sample["label"])
+        )
     import pandas as pd
 
     frame = pd.DataFrame(samples, dtype=object)
@@ -116,6 +121,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         str(path or ""),
         {} if options.pictures_only else listing.parents,
         listing.media,
+        "classification" if options.pictures_only else listing.task,
     )
 
 

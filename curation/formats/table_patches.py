@@ -24,7 +24,8 @@ from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
 from assay.curation.formats.table_columns import as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
-from assay.curation.formats.table_labels import ONES, WHOLE
+from assay.curation.formats.label_sets import ONES
+from assay.curation.formats.table_labels import WHOLE
 from assay.curation.formats.table_rows import read_rows
 from assay.curation.formats.table_words import Rows
 from assay.curation.formats.text_patches import (
