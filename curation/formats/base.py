@@ -53,7 +53,9 @@ class ImportOptions:
         None  # which folder is the class: 1 is the topmost; None: ask, if in doubt
     )
     pictures_only: bool = False  # import the images without the labels beside them
-    multilabel: bool = False  # several labels a sample: a|b in a cell; of boxes the classes in each image
+    multilabel: bool = (
+        False  # several labels a sample: a|b in a cell; of boxes the classes in each image
+    )
     config: str | None = None  # of a data set that has several configurations
     sheet: str | None = None  # of a workbook: which one is read
     # for the import that compares it with the bench

@@ -241,7 +241,11 @@ def read_one_hot(free: dict, bits: list[str], several: bool = False) -> Labels:
     )
     count = format_count(len(bits), "column")
     if most > 1 or several:
-        why = f"a row has {most} of the {count} of 0 and 1 set" if most > 1 else "--multilabel says so"
+        why = (
+            f"a row has {most} of the {count} of 0 and 1 set"
+            if most > 1
+            else "--multilabel says so"
+        )
         how = f"{count} of 0 and 1: {', '.join(bits[:5])}"
         return Labels(one_hot=tuple(bits), classes=list(bits), how=how, several=why)
     how = f"one of {count} is set in each row: {', '.join(bits[:5])}"

@@ -19,12 +19,12 @@ from assay.curation.formats.excel_tables import EXCEL
 from assay.curation.formats.json_class_patches import add_names, check_names, number_cells
 from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
+from assay.curation.formats.label_sets import ONES
 from assay.curation.formats.moves import none_of
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
 from assay.curation.formats.table_columns import as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
-from assay.curation.formats.label_sets import ONES
 from assay.curation.formats.table_labels import WHOLE
 from assay.curation.formats.table_rows import read_rows
 from assay.curation.formats.table_words import Rows

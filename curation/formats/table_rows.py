@@ -78,9 +78,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
     )
 
 
-def read_labels(
-    table: Table, roles: Roles, texts: Any
-) -> tuple[list[str | None], dict[int, str]]:
+def read_labels(table: Table, roles: Roles, texts: Any) -> tuple[list[str | None], dict[int, str]]:
     """Read the label of each row.
 
     Returns also {row: what is wrong} of rows with several labels that cannot be read.

@@ -69,7 +69,9 @@ def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
     """Say what became of each column."""
     roles, labels = rows.roles, rows.roles.labels
     said = {roles.media: f"the column {roles.content}"}
-    n = len(list_members(find_task("multilabel" if labels.several else "classification"), rows.labels))
+    n = len(
+        list_members(find_task("multilabel" if labels.several else "classification"), rows.labels)
+    )
     if labels.one_hot:
         said["label"] = f"{labels.how} ({n} classes)"
     elif labels.column:

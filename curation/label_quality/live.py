@@ -18,8 +18,8 @@ from assay.curation.label_quality.judges import (
     score_version,
 )
 from assay.curation.label_quality.kernel_columns import judged_folder
-from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.linear_algebra import is_labelled
+from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.scoring import (
     explain_labels,
     score_labels,

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.features import neighbor_graph
-from assay.curation.label_quality.flagging import fit_cuts, fit_member_cuts, flag_labels, flag_members
+from assay.curation.label_quality.flagging import (
+    fit_cuts,
+    fit_member_cuts,
+    flag_labels,
+    flag_members,
+)
 from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks import classification
 from assay.curation.tasks.base import Task, list_members
 from assay.curation.tasks.classification import class_indices
-from assay.curation.tasks.multilabel import read_set
+from assay.curation.tasks.multilabel import read_set, turn_members
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,14 +85,20 @@ def score_labels(
     few samples to judge, or to suggest. cuts (k,): as choose_cuts, which is asked where they are None. Frame by
     sample: label, reviewed, score (probability of the label it has), suggestion, confidence (probability of that),
     flagged (see flagging; and nobody has decided about the label). For label sets see multilabel.score_sets; one is
-    flagged where any of its memberships is, and its column `question` names the class that is doubted most.
+    flagged where any of its memberships is, and the suggestion turns all of these; `question` names the class that is
+    doubted most.
     """
     rows, y, p = _judged_probs(state, classes, probs, few, task)
     out = task.score(y, p, classes).set_index(state.index[rows])
     out.insert(0, "label", state.label.iloc[rows])
     out.insert(1, "reviewed", state.reviewed.iloc[rows])
     cuts = _fit_cuts(y, p) if cuts is None else cuts
-    flagged = flag_labels(y, p, cuts) if y.ndim == 1 else flag_members(y, p, cuts).any(1)
+    if y.ndim == 1:
+        flagged = flag_labels(y, p, cuts)
+    else:
+        members = flag_members(y, p, cuts)
+        out["suggestion"] = turn_members(y, p, members, classes)
+        flagged = members.any(1)
     out["flagged"] = flagged & ~out.reviewed.to_numpy(bool)
     return out
 

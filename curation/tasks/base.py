@@ -82,6 +82,13 @@ def list_members(task: Task, labels: Iterable[str | None]) -> list[str]:
     return sorted({name for label in distinct for name in task.members(label)})
 
 
+def explode_labels(task: Task, labels: pd.Series) -> pd.Series:
+    """Give a row for each class that each label names; no label has none."""
+    if task.name == "classification":
+        return labels.dropna()
+    return labels.dropna().map(task.members).explode().dropna()
+
+
 def refuse_task(bench: Bench, what: str, instead: str) -> None:
     """Refuse what is not to be had for several labels a sample.
 

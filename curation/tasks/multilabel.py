@@ -47,7 +47,9 @@ def split_cell(cell: str) -> list[str]:
         if not all(isinstance(name, str) for name in names):
             raise ValueError(f"expected a JSON list of texts, found {cell!r:.80}")
     if not all(names):
-        raise ValueError(f"expected classes with | between them, found {cell!r:.80}; [] is no class")
+        raise ValueError(
+            f"expected classes with | between them, found {cell!r:.80}; [] is no class"
+        )
     twice = [name for name, n in Counter(names).items() if n > 1]
     if twice:
         raise ValueError(f"expected each class once, found {twice[0]!r:.80} twice")
@@ -92,8 +94,8 @@ def score_sets(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> pd.D
     """Score label sets by out-of-sample probabilities, through cleanlab.
 
     y (m, k): members, 0 or 1; probs (m, k), each by itself. Frame of m rows: score (cleanlab's, low is bad),
-    suggestion (the set with every membership turned that the model finds unlikely), question (the class whose
-    membership is least likely), confidence (the probability of what the suggestion says of that class).
+    suggestion (the set with the least likely membership turned, where it is less likely than not), question (the class
+    of that membership), confidence (the probability of what the suggestion says of it).
     """
     import pandas as pd
     from cleanlab.internal.multilabel_scorer import MultilabelScorer
@@ -105,11 +107,22 @@ def score_sets(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> pd.D
     least = trust.argmin(1)
     worst = trust[np.arange(len(y)), least]
     out["score"] = MultilabelScorer(strict=False)(y, probs)
-    turned = np.where(trust < 0.5, 1 - y, y)
-    out["suggestion"] = name_sets(turned, classes)
+    out["suggestion"] = turn_members(y, probs, np.zeros(y.shape, bool), classes)
     out["question"] = np.asarray(classes, object)[least]
     out["confidence"] = np.maximum(worst, 1 - worst)
     return out
+
+
+def turn_members(
+    y: np.ndarray, probs: np.ndarray, flagged: np.ndarray, classes: Sequence[str]
+) -> np.ndarray:
+    """Turn memberships that are flagged (m, k), and the least likely one of each row: labels (m,).
+
+    One that is likelier than not stays.
+    """
+    trust = member_trust(y, probs)
+    turned = flagged | (np.arange(y.shape[1]) == trust.argmin(1)[:, None])
+    return name_sets(np.where(turned & (trust < 0.5), 1 - y, y), classes)
 
 
 def member_trust(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
@@ -135,9 +148,7 @@ def share_right(predicted: Sequence, labels: Sequence) -> np.ndarray:
 
     Of the classes that either set names, those that both do; 1 where both are empty. (Godbole and Sarawagi 2004)
     """
-    pairs = [
-        (set(read_set(a)) if a else None, set(read_set(b))) for a, b in zip(predicted, labels)
-    ]
+    pairs = [(set(read_set(a)) if a else None, set(read_set(b))) for a, b in zip(predicted, labels)]
     return np.array(
         [0.0 if a is None else len(a & b) / len(a | b) if a | b else 1.0 for a, b in pairs]
     )

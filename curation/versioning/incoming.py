@@ -89,7 +89,9 @@ def store_run(
         known = find_known_labels(bench, con, frame)
         if "new_class" in frame:  # somebody was asked, and added it
             new = frame.pop("new_class").eq("true")
-            known = known | set(list_members(read_task(con), frame.label[new & frame.label.notna()]))
+            known = known | set(
+                list_members(read_task(con), frame.label[new & frame.label.notna()])
+            )
         frame, _ = read_former_names(con, frame, known)
         standing = states.read_current_values(con, frame["sample"])
         rows = edits.plan_edits(standing, known, frame, read_task(con))

@@ -20,7 +20,7 @@ from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
-from assay.curation.tasks.base import OtherTask, find_task, list_members, task_of
+from assay.curation.tasks.base import OtherTask, explode_labels, find_task, list_members, task_of
 from assay.curation.text import check_text, format_count
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
@@ -90,7 +90,9 @@ def refuse_other_task(bench: Bench, source: Source) -> None:
         raise OtherTask(
             f"expected {has.noun}, as this bench has, found {brings.noun} in {source.name}",
             "import it into a bench of its own: -b ANOTHER"
-            + ("; --multilabel takes one label as a set of one" if has.name == "multilabel" else ""),
+            + (
+                "; --multilabel takes one label as a set of one" if has.name == "multilabel" else ""
+            ),
         )
 
 
@@ -272,9 +274,7 @@ def describe_ignored(incoming: Incoming) -> Iterator[str]:
 
 def describe_similar_classes(bench: Bench) -> Iterator[str]:
     """Describe classes whose names a person would take for one another."""
-    task, labels = task_of(bench), bench.frame().label.dropna()
-    members = labels.map(task.members).explode().dropna()
-    for group in find_similar_names(labels if task.name == "classification" else members):
+    for group in find_similar_names(explode_labels(task_of(bench), bench.frame().label)):
         others = ", ".join(f"{name!r} ({n:,})" for name, n in group.others.items())
         yield (
             f"these classes {DIFFER} alone: {group.name!r} ({group.n:,}), {others}."
