@@ -60,8 +60,8 @@ def choose_roles(
     """Choose the columns that the importer asked for, and guess the others.
 
     asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
-    the table. find: looks whether images are there. several: labels, a row. UserError where there is no column of images
-    or texts; AmbiguousSource where these, labels or splits could be several.
+    the table. find: looks whether images are there. several: a row has several labels. UserError where
+    there is no column of images or texts; AmbiguousSource where these, labels or splits could be several.
     """
     notes: list[str] = []
     find = None if exported else find

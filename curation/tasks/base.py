@@ -6,6 +6,7 @@ A member of this extension point is one module with a `TASK`: of this package, o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -87,6 +88,18 @@ def explode_labels(task: Task, labels: pd.Series) -> pd.Series:
     if task.name == "classification":
         return labels.dropna()
     return labels.dropna().map(task.members).explode().dropna()
+
+
+def name_strata(task: Task, labels: Sequence[str | None]) -> list[str | None]:
+    """Name the stratum of each label by which splits are drawn: its class, or the rarest of its classes."""
+    if task.name == "classification":
+        return list(labels)
+    names = [list(task.members(label)) if isinstance(label, str) else [] for label in labels]
+    counts = Counter(name for each in names for name in each)
+    return [
+        min(each, key=lambda name: (counts[name], name)) if each else label
+        for each, label in zip(names, labels)
+    ]
 
 
 def refuse_task(bench: Bench, what: str, instead: str) -> None:

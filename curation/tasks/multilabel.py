@@ -146,12 +146,17 @@ def likely_sets(probs: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 def share_right(predicted: Sequence, labels: Sequence) -> np.ndarray:
     """Give the share of labels that are right: (n,) from 0 to 1.
 
-    Of the classes that either set names, those that both do; 1 where both are empty. (Godbole and Sarawagi 2004)
+    Of the classes that either set names, those that both do; 1 where both are empty, 0 where one is no set at all.
+    (Godbole and Sarawagi 2004)
     """
-    pairs = [(set(read_set(a)) if a else None, set(read_set(b))) for a, b in zip(predicted, labels)]
-    return np.array(
-        [0.0 if a is None else len(a & b) / len(a | b) if a | b else 1.0 for a, b in pairs]
-    )
+    pairs = zip(predicted, labels)
+    return np.array([share_equal(read_set(a), read_set(b)) if a and b else 0.0 for a, b in pairs])
+
+
+def share_equal(one: Collection[str], other: Collection[str]) -> float:
+    """Give the share of classes of either set that both have; 1 for two empty ones."""
+    either = {*one, *other}
+    return len({*one} & {*other}) / len(either) if either else 1.0
 
 
 TASK = Task(
