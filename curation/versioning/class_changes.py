@@ -196,6 +196,7 @@ def edit_class(bench: Bench, name: str, who: str, **about: Any) -> dict:
             "say --colour, --key, --guideline, --exemplars or --parent",
         )
     if given.get("exemplars"):
+        refuse_task(bench, "chosen exemplars", "without them the most typical samples are shown")
         given["exemplars"] = check_exemplars(bench.state(), name, given["exemplars"])
     with bench.transaction() as con:
         names, known = class_names.read_names(con), find_known_labels(bench, con)
