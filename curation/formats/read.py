@@ -34,6 +34,9 @@ from assay.curation.system.collector import pause_collector
 from assay.curation.tasks.base import find_task, list_members
 from assay.curation.text import format_count
 
+# formats that have one class an image, or refuse objects; and the one that makes labels of objects
+HAS_OBJECTS, TAGS = ("annotations", "coco-classes", "cvat"), "image-tags"
+
 
 def read_source(path: str | Path, options: ImportOptions | None = None) -> Source:
     """Read what a folder or manifest lists; no image is opened.
@@ -55,7 +58,8 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
         )
     try:
         with pause_collector():
-            return make_source(find_format(path, options.format).read(path, options), options, path)
+            reader = find_format(path, options.format, options.multilabel)
+            return make_source(reader.read(path, options), options, path)
     except OSError as e:
         raise UserError(
             f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?"
@@ -142,8 +146,10 @@ def refuse_own_splits(samples: list[dict], options: ImportOptions, name: str) ->
         )
 
 
-def find_format(path: Path, asked: str | None = None) -> ReadableFormat:
+def find_format(path: Path, asked: str | None = None, multilabel: bool = False) -> ReadableFormat:
     """Find the format of a source, or the one called `asked`.
+
+    multilabel: several labels a sample are asked for, which an image's objects may be.
 
     UserError says what each format expects; AmbiguousSource names the formats where several are
     sure that it is theirs.
@@ -159,7 +165,7 @@ def find_format(path: Path, asked: str | None = None) -> ReadableFormat:
             [Reading(match.why, f"--format {f.name}") for f, match in sure],
         )
     if found := choose_best(formats, matches):
-        return found
+        return find_asked(formats, TAGS) if multilabel and found.name in HAS_OBJECTS else found
     if not path.exists():
         problem = f"expected a folder or a file to import, found nothing at {path}"
         raise MissingFile(problem, "check the path", path)
