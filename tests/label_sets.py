@@ -15,14 +15,19 @@ TOPICS = {
 }
 
 
-def write_sets(n=480, wrong=0.06, seed=0):
+COMMON = "the about some again today people year place good many after first"
+
+
+def write_sets(n=480, wrong=0.1, seed=0):
     """A table of n texts and `wrong` of the train and val ones with one membership turned: id, text, label (given, a
     list), truth (JSON of a list), split."""
     rng, names = np.random.default_rng(seed), sorted(TOPICS)
     rows = []
     for i in range(n):
         truth = sorted(rng.choice(names, rng.integers(1, 4), replace=False).tolist())
-        words = [w for name in truth for w in rng.choice(TOPICS[name].split(), 4, replace=False)]
+        told = [name for name in truth if rng.random() > 0.03]  # of the others no word is there
+        words = [w for name in told for w in rng.choice(TOPICS[name].split(), 2, replace=False)]
+        words += rng.choice(COMMON.split(), 3, replace=False).tolist()
         split = ("train", "train", "train", "train", "val", "test")[i % 6]
         given = set(truth)
         if split != "test" and rng.random() < wrong:
