@@ -48,6 +48,25 @@ def fit_cuts(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
     return _place_cuts(of, trust, _flag_fairly(of, trust, clean[rows], sizes, wanted), len(sizes))
 
 
+def flag_members(y: np.ndarray, probs: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Flag what label sets say of each class: bool (m, k).
+
+    y (m, k): members, 0 or 1; probs (m, k), out of sample; cuts (k, 2): of samples without and with each class.
+    """
+    trust = np.where(y == 1, probs, 1 - probs)
+    return (trust < cuts[np.arange(y.shape[1]), y]) & (trust < 0.5)
+
+
+def fit_member_cuts(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """Choose the cuts of each class's absence and presence (k, 2): see flag_members.
+
+    Every class is a question of its own with two answers, so that what is rare is protected as in fit_cuts: as a rule
+    its presence.
+    """
+    two = (np.stack([1 - p, p], 1) for p in probs.T)
+    return np.array([fit_cuts(column, p) for column, p in zip(y.T, two)]).reshape(-1, 2)
+
+
 def share_to_flag(counted: float) -> float:
     """Give the share of the contradicted labels to flag, of the share that is counted as wrong."""
     share = min(1.0, counted * (1 + SUPPLEMENT * counted))
