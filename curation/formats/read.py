@@ -116,6 +116,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         str(path or ""),
         {} if options.pictures_only else listing.parents,
         listing.media,
+        listing.columns,
     )
 
 

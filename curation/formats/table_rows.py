@@ -11,8 +11,16 @@ from typing import Any
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing
 from assay.curation.formats.column_files import name_split
+from assay.curation.formats.row_columns import note_columns, restore_columns
 from assay.curation.formats.table_cells import Table
-from assay.curation.formats.table_columns import Finder, Roles, as_texts, as_written, choose_roles
+from assay.curation.formats.table_columns import (
+    Finder,
+    Roles,
+    as_row_labels,
+    as_texts,
+    as_written,
+    choose_roles,
+)
 from assay.curation.formats.table_labels import ONES
 from assay.curation.formats.table_words import (
     Rows,
@@ -50,6 +58,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         make_finder(root, options.images),
         options.split_map,
         options.pictures_only,
+        options.media,
     )
     texts = as_written if exported else as_texts
     splits = texts(columns[roles.split], roles.split) if roles.split else [None] * n
@@ -63,12 +72,12 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
     return Rows(
         exported,
         roles,
-        read_labels(table, roles, texts),
+        read_labels(table, roles, as_row_labels if roles.columns else texts),
         splits,
         texts(columns[roles.id], roles.id) if roles.id else None,
         list(
             place_texts(str(path), table)
-            if roles.media == "text"
+            if roles.media != "image"
             else locate_images(path, table, roles.content, exported, options)
         ),
     )
@@ -100,8 +109,7 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         hashes = columns.get("content_hash", hashes)
         if options.images:
             places = list(locate_bytes(places, hashes, str(options.images)))
-    content = columns[roles.content] if roles.media == "text" else None
-    metas = read_metadata(table, roles, rows.exported)
+    content, metas = read_content(table, roles), read_metadata(table, roles, rows.exported)
     samples, left_out = [], list(table.left_out)
     first: dict[str, int] = {}  # key or id -> the row where it came first
     again = 0  # rows that name an image again, where labels do not matter
@@ -148,6 +156,8 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         *roles.labels.notes,
         *describe_places(places, path, options),
     ]
+    if roles.columns:
+        notes += note_columns(table, roles.columns)
     notes += (
         [f"{format_count(again, 'row', 'names', 'name')} an image again: it is imported once"]
         if again
@@ -163,7 +173,23 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         describe_roles(table, rows),
         classes=[] if rows.exported else roles.labels.classes,
         media=roles.media,
+        columns=read_kinds(roles, content),
     )
+
+
+def read_content(table: Table, roles: Roles) -> list[Any] | None:
+    """Read what rows hold themselves: texts, or the JSON of rows; None where they name images."""
+    if roles.columns:
+        return list(roles.columns.texts())
+    return None if roles.media == "image" else table.columns[roles.content]
+
+
+def read_kinds(roles: Roles, content: list[Any] | None) -> dict[str, str]:
+    """Read the kinds of the columns of rows; {} for other media."""
+    if roles.media != "row":
+        return {}
+    columns = roles.columns or restore_columns(content)
+    return {name: found.kind for name, found in columns.kinds.items()}
 
 
 def is_exported(table: Table) -> bool:
@@ -223,6 +249,8 @@ def read_metadata(table: Table, roles: Roles, exported: bool) -> Iterator[dict[s
     if exported:
         other |= {"sample_id", "content_hash"}
     meta = {name: values for name, values in table.columns.items() if name not in other}
+    if roles.columns:
+        meta |= roles.columns.cells
     names = list(meta)
     columns = [make_json(values) for values in meta.values()]
     if not names:
