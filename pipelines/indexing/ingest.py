@@ -51,13 +51,13 @@ def ingest(
     name = check_text(options.name or source.name, "a source's name")
     check_text(who, "who imports")
     refuse_other_media(bench, source)
+    kinds, fit = fit_columns(bench, source), list(describe_fit(bench, source))
     source = read_former_names(bench, source)
     rows = decode_rows(bench, source, name, options, progress)
     incoming = recognise_rows(bench, source, name, rows.frame, options)
     batch = new_batch("import")
     edits = add_class_list(bench, make_edits(bench, incoming, batch, options), source, batch)
     record = make_record(name, source, options)
-    kinds, fit = fit_columns(bench, source), list(describe_fit(bench, source))
     write_import(bench, incoming, edits, rows.left_out, batch, who, record, source.media, kinds)
     notes = [*source.notes, *fit, *rows.notes, *describe_ignored(incoming)]
     return summarise_import(bench, incoming, edits) | dict(

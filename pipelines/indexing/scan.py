@@ -187,9 +187,9 @@ def embed_further(
 
     None below, and where somebody chose an embedder or brought vectors: these are what is to be judged by.
     """
-    if options.effort < 2:
-        return None
     own, media = options.own.vectors is not None, media_of(bench)
+    if options.effort < 2 or len(media.embedders) < 2:
+        return None
     first, second = media.embedders
     if own or options.embedder != first:
         by = "your vectors" if own else options.embedder
