@@ -136,7 +136,9 @@ def note_columns(table: Table, columns: RowColumns) -> Iterator[str]:
     words: Counter[str] = Counter()
     for name in columns.cells:
         counts = Counter(v for v in table.columns[name] if isinstance(v, str))
-        words.update({v.strip(): n for v, n in counts.items() if read_cell(v) is None and v.strip()})
+        words.update(
+            {v.strip(): n for v, n in counts.items() if read_cell(v) is None and v.strip()}
+        )
     if words:
         said = ", ".join(f"{word!r} ({n:,})" for word, n in words.most_common(SHOWN))
         yield f"{said} {'is' if len(words) == 1 else 'are'} taken for missing values"

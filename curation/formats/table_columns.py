@@ -69,8 +69,9 @@ def choose_roles(
     """Choose the columns that the importer asked for, and guess the others.
 
     asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
-    the table. find: looks whether images are there. wanted: the media type, where it was said. UserError where
-    there is no column of images or texts, and the rows are no samples themselves; AmbiguousSource where these, labels or splits could be several.
+    the table. find: looks whether images are there. wanted: the media type, where it was said.
+    UserError where there is no column of images or texts, and the rows are no samples themselves;
+    AmbiguousSource where these, labels or splits could be several.
     """
     notes: list[str] = []
     find = None if exported else find
@@ -103,7 +104,12 @@ def choose_roles(
         label = next((name for name in table.columns if name == "label"), None)
     if content is None:
         return choose_row_roles(
-            table, Roles(None, id, split, group, Labels(), flag, notes, "row"), label, file, wanted, find
+            table,
+            Roles(None, id, split, group, Labels(), flag, notes, "row"),
+            label,
+            file,
+            wanted,
+            find,
         )
     labels = choose_labels(table, label, taken, file)
     if exported:
@@ -112,7 +118,12 @@ def choose_roles(
 
 
 def choose_row_roles(
-    table: Table, roles: Roles, label: str | None, file: str, wanted: str | None, find: Finder | None
+    table: Table,
+    roles: Roles,
+    label: str | None,
+    file: str,
+    wanted: str | None,
+    find: Finder | None,
 ) -> Roles:
     """Choose what labels the rows of a table, and what describes them.
 
@@ -233,10 +244,11 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
             wrong = next((p.wrong for p in find(texts) if p.wrong), "")
             found += f"; {name} {wrong}" if wrong else ""
     return UserError(
-        f"expected a column of image paths or bytes, of texts, or rows with a label and columns that describe them, in"
-        f" {file}, found {found}",
-        "--text-column NAME; --image-column NAME; --media row with --label-column NAME; found without it: path, image, file_name, ..., a column by which"
-        " images are found, or the only column of bytes; --images FOLDER where the images are elsewhere",
+        f"expected a column of image paths or bytes, of texts, or a label and columns that describe each row, in {file},"
+        f" found {found}",
+        "--text-column NAME; --image-column NAME; --media row with --label-column NAME; found without it: path, image,"
+        " file_name, ..., a column by which images are found, or the only column of bytes; --images FOLDER where the"
+        " images are elsewhere",
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.row_columns import describe_columns
+from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_columns import Roles
 from assay.curation.media.locations import Place

@@ -141,7 +141,9 @@ def describe_kinds(kinds: Iterable[str]) -> str:
 
     counts = Counter(kinds)
     return ", ".join(
-        f"{counts[k]:,} categories" if k == "category" and counts[k] > 1 else format_count(counts[k], k)
+        f"{counts[k]:,} categories"
+        if k == "category" and counts[k] > 1
+        else format_count(counts[k], k)
         for k in KINDS
         if counts[k]
     )

@@ -186,6 +186,13 @@ def load_fitted(bench: Bench) -> FittedColumns | None:
     return FittedColumns(codes, int(kept["fitted_on"]))
 
 
+def load_cells(bench: Bench, hashes: Sequence[str]) -> np.ndarray:
+    """Load rows as trees read them, (n, c): see FittedColumns.cells."""
+    fitted = load_fitted(bench) or EMBEDDER.fit(bench)
+    hashes, at = np.unique(np.asarray(hashes, "S32"), return_inverse=True)
+    return fitted.cells(read_rows(media_of(bench).read(load_stored(bench), hashes)))[at]
+
+
 def fit_columns(rows: Sequence[dict[str, Any]], kinds: dict[str, str]) -> list[ColumnCode]:
     """Fit how each column becomes numbers; of columns that say one thing there is nothing to fit."""
     used = [(name, kind) for name, kind in kinds.items() if kind in ("number", "category", "date")]

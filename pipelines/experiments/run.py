@@ -88,15 +88,16 @@ def announce_matrix(
         say("  " + "  ".join(map(pad_text, row, columns)).rstrip())
 
 
-def refuse_image_networks(bench: Bench, architectures: Sequence[str]) -> None:
-    """Refuse networks of images where samples are something else."""
-    media = media_of(bench)
-    of_images = [arch for arch in architectures if find_recipe(arch).input == "pixels"]
-    if of_images and media.name != "image":
-        raise UserError(
-            f"expected architectures for {media.name}s, found {', '.join(of_images)}: for images",
-            "probe and mlp read vectors, whatever they are of",
-        )
+def refuse_other_inputs(bench: Bench, architectures: Sequence[str]) -> None:
+    """Refuse architectures that read images or rows where samples are something else."""
+    media, read_by = media_of(bench), dict(pixels="image", row="row")
+    for kind in read_by.values():
+        others = [a for a in architectures if read_by.get(find_recipe(a).input) == kind]
+        if others and kind != media.name:
+            raise UserError(
+                f"expected architectures for {media.name}s, found {', '.join(others)}: for {kind}s",
+                "probe and mlp read vectors, whatever they are of",
+            )
 
 
 @shared_lock
@@ -118,7 +119,7 @@ def run_plan(
     the others are done, and UserError what cannot be built before anything is trained.
     """
     begun = iso_time(now())
-    refuse_image_networks(bench, plan["architectures"])
+    refuse_other_inputs(bench, plan["architectures"])
     wanted, todo = prepare_cells(bench, plan)
     broken, lost = [], {}
 

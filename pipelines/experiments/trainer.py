@@ -19,6 +19,7 @@ from assay.curation.predictions import run_predictions
 from assay.curation.predictions.run_predictions import Predictions, store_run
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
+from assay.pipelines.embedders.columns import load_cells
 from assay.pipelines.experiments.cells import RECIPE, training_set
 from assay.pipelines.jobs.job_files import retry_while_held
 from assay.pipelines.training.architectures.recipes import find_recipe
@@ -92,6 +93,8 @@ class Trainer:
         hashes = self.state.content_hash[list(samples)]
         if find_recipe(arch).input == "embedding":
             return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
+        if find_recipe(arch).input == "row":
+            return load_cells(self.bench, hashes)
         from assay.curation.media.pixels import Pixels, training_side
 
         return Pixels(

@@ -20,7 +20,7 @@ class Recipe(NamedTuple):
     """What a name stands for. A field that is None is no option of that network."""
 
     name: str
-    input: str  # embedding or pixels
+    input: str  # embedding, pixels, or row: the columns of a table
     lr: float | None = None  # peak of the one-cycle schedule of AdamW
     smoothing: float | None = None  # of the labels
     loss: str | None = None  # ce or gce
