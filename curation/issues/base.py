@@ -97,12 +97,13 @@ class ScanView:
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of open samples, n; {} for every other."""
-        return [json.loads(text or "{}") for text in self.texts]
+        """The cells of every sample, n dicts {column: cell}: they are no labels."""
+        found = self.media.read(load_stored(self.bench), self.state.content_hash)
+        return [json.loads(text) for text in found]
 
     @cached_property
     def row_numbers(self) -> dict[str, np.ndarray]:
-        """The columns of numbers by name, (n,) each; NaN where one is missing, and for locked samples."""
+        """The columns of numbers by name, (n,) each; NaN where one is missing."""
         kinds = read_column_kinds(self.bench)
         return {
             name: np.array([c if is_number(c := row.get(name)) else np.nan for row in self.rows])
