@@ -130,6 +130,8 @@ def choose_row_roles(
     wanted: "row" where that was said; else a table that may have lost its column of images is refused.
     """
     taken = roles.all_columns()
+    if any(map(holds_pixels, table.columns.values())):
+        raise refuse_imageless(table, file, find)
     try:
         labels = choose_row_label(table, label, taken, file)
     except NoLabelColumn:
@@ -137,7 +139,9 @@ def choose_row_roles(
             raise
         raise refuse_imageless(table, file, find) from None
     columns = read_row_columns(table, taken | labels.all_columns())
-    if not any(found.kind in DESCRIBING for found in columns.kinds.values()):
+    few = labels.column and len(set(as_row_labels(table.columns[labels.column], label or ""))) < 2
+    bare = not any(found.kind in DESCRIBING for found in columns.kinds.values())
+    if bare or few and wanted != "row":
         raise refuse_imageless(table, file, find)
     return replace(roles, labels=labels, columns=columns, media="row", content=None)
 
@@ -234,7 +238,7 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
     for name, values in table.columns.items():
         texts = first_texts(values)
         if sum(text.count(" ") > 4 for text in texts) * 2 > len(texts):
-            pixels = all(re.fullmatch(r"[\d\s.]*", text) for text in texts)
+            pixels = holds_pixels(values)
             what = "pixels as text: write them as images" if pixels else "text"
             found += f"; {name} holds {what}" + (
                 "" if pixels else f": --text-column {name} imports texts"
@@ -250,6 +254,13 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
         " file_name, ..., a column by which images are found, or the only column of bytes; --images FOLDER where the"
         " images are elsewhere",
     )
+
+
+def holds_pixels(values: list) -> bool:
+    """Whether cells are many numbers each, with blanks between."""
+    texts = first_texts(values)
+    long = sum(text.count(" ") > 4 for text in texts) * 2 > len(texts)
+    return long and all(re.fullmatch(r"[\d\s.]*", text) for text in texts)
 
 
 def as_texts(values: list, column: str) -> list[str | None]:
