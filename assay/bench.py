@@ -239,7 +239,7 @@ class Bench(curation.Bench):
         ids: Iterable[str] | None = None,
         out_of_sample: bool | None = None,
         effort: int = 1,
-        embedder: str = "lite0",
+        embedder: str | None = None,
         keep_leakage: bool = False,
         yes: bool = False,
         patience: float = PATIENCE,

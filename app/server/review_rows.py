@@ -15,6 +15,7 @@ from assay.curation.label_quality import scoring
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.app.server.row_evidence import RowEvidence
     from assay.curation.features.neighbor_graph import Graph
     from assay.curation.label_quality.live import ScoredState
     from assay.curation.storage.interface import Bench
@@ -38,6 +39,7 @@ class QueueEvidence:
     node: np.ndarray  # (N,) of each row of the state
     labelled: np.ndarray  # (nodes,) the labelled row on each node, -1 for none
     read_text: Callable[[str], str] | None = None  # by content hash; None for images
+    rows_by_class: RowEvidence | None = None  # of a table; None for images and texts
 
 
 def describe_row(shown: QueueEvidence, row: dict) -> dict:
@@ -52,13 +54,28 @@ def describe_row(shown: QueueEvidence, row: dict) -> dict:
         width=int(state.width.iloc[i]),
         height=int(state.height.iloc[i]),
         near=[
-            dict(sample=state.index[j], label=state.label.iloc[j], **show_text(shown, j, FEW_WORDS))
+            dict(sample=state.index[j], label=state.label.iloc[j], **show_near(shown, i, j))
             for j in near
         ],
         likely=list_likely_classes(shown, row["sample"]),
         **ask_class(shown, row["sample"]),
-        **show_text(shown, i, WORDS),
+        **show_sample(shown, i, row),
     )
+
+
+def show_sample(shown: QueueEvidence, i: int, row: dict) -> dict:
+    """Give what is read of row i: a text, or the columns of a table; {} for images."""
+    if shown.rows_by_class is None:
+        return show_text(shown, i, WORDS)
+    given, suggested = (to_json(row.get(k)) for k in ("given_label", "suggested_label"))
+    return shown.rows_by_class.describe(i, given, suggested)
+
+
+def show_near(shown: QueueEvidence, i: int, j: int) -> dict:
+    """Give what is read of neighbour j of row i: see show_sample."""
+    if shown.rows_by_class is None:
+        return show_text(shown, j, FEW_WORDS)
+    return shown.rows_by_class.describe_near(i, j)
 
 
 def show_text(shown: QueueEvidence, i: int, most: int) -> dict:

@@ -21,6 +21,7 @@ from assay.app.server import live_effect
 from assay.app.server.chosen_queues import ChosenQueues
 from assay.app.server.decisions import GridChoices, find_fault, to_cells
 from assay.app.server.review_rows import QueueEvidence, describe_row, find_row
+from assay.app.server.row_evidence import RowEvidence
 from assay.app.server.thumbnails import Thumbnails
 from assay.curation import text
 from assay.curation.errors import UserError
@@ -131,11 +132,18 @@ class ReviewSession:
                     graph,
                     node,
                     evidence,
-                    self.thumbnails.read_text if self.thumbnails.media.name == "text" else None,
+                    self.thumbnails.read_text if self.thumbnails.media.column else None,
+                    self.open_rows(state),
                 )
                 self.done = {s for s in self.done if not state.reviewed.get(s, True)}
                 self.classes = list_choices(self.bench, state.label[usable], seq)
                 self.former = former
+
+    def open_rows(self, state: pd.DataFrame) -> RowEvidence | None:
+        """Open what says how usual a row is in its class; None where samples are no rows."""
+        if self.thumbnails.media.name != "row":
+            return None
+        return RowEvidence(self.bench, state, self.thumbnails.read_text)
 
     def judge_looks(
         self, state: pd.DataFrame, scored: ScoredState, part: pd.DataFrame

@@ -15,7 +15,6 @@ from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.files import BadMedia
 from assay.curation.media.pixels import Pixels, make_thumbnail
 from assay.curation.media.stored_traits import load_traits
-from assay.curation.media.texts import draw_card
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.shards import Shards
 
@@ -48,8 +47,8 @@ class Thumbnails:
             if key in self.kept:
                 return self.kept[key]
         try:
-            if self.media.name == "text":
-                jpeg = draw_card(self.read_text(row.content_hash), side)
+            if self.media.column:
+                jpeg = self.media.preview(self.read_text(row.content_hash).encode(), side)
             elif max(row.width, row.height) <= min(STORED_SIDE, side):
                 jpeg = self.encode_stored(row)
             else:

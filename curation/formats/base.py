@@ -58,6 +58,7 @@ class ImportOptions:
     )
     config: str | None = None  # of a data set that has several configurations
     sheet: str | None = None  # of a workbook: which one is read
+    media: str | None = None  # image, text or row: what a table holds, where it could be several
     # for the import that compares it with the bench
     name: str | None = None  # of the source in the bench; None: as the source is called
     audited_test: bool = False  # the labels of the test split have been verified
@@ -100,7 +101,8 @@ class Listing:
     unread: list[Unread] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)  # in the order that the source declares
     parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
-    media: str = "image"  # the media type of all samples; a text may be in a sample's `text`
+    media: str = "image"  # the media type of all samples; a text or row may be in a sample's `text`
+    columns: dict[str, str] = field(default_factory=dict)  # of rows: {column: kind}, in order
     task: str = "classification"  # what the labels say: see curation/tasks
 
 
@@ -121,6 +123,7 @@ class Source:
     path: str = ""  # where it lies, if it lies somewhere
     parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
     media: str = "image"  # the media type of all samples
+    columns: dict[str, str] = field(default_factory=dict)  # of rows: {column: kind}, in order
     task: str = "classification"  # what the labels say: see curation/tasks
 
 

@@ -11,7 +11,7 @@ from assay.curation.formats.copying import copy_images
 from assay.curation.formats.table_files import TABLES, read_first_column, read_table
 from assay.curation.formats.table_patches import plan_patch
 from assay.curation.formats.table_rows import list_samples
-from assay.curation.media.base import read_texts
+from assay.curation.media.base import media_of, read_texts
 from assay.curation.text import write_csv
 
 if TYPE_CHECKING:
@@ -67,8 +67,9 @@ class Manifest:
         tags = [json.dumps(list(tags)) for tags in samples.tags]
         texts = export.bench and read_texts(export.bench, samples.content_hash)
         if texts:
-            table = samples.assign(text=texts, tags=tags)
-            columns = ["text" if column == "path" else column for column in COLUMNS]
+            held = media_of(export.bench).column
+            table = samples.assign(tags=tags, **{held: texts})
+            columns = [held if column == "path" else column for column in COLUMNS]
         else:
             paths = copy_images(folder / "images", samples) if export.copy else samples.uri
             table = samples.assign(path=paths, tags=tags)

@@ -125,6 +125,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         str(path or ""),
         {} if options.pictures_only else listing.parents,
         listing.media,
+        listing.columns,
         "classification" if options.pictures_only else listing.task,
     )
 

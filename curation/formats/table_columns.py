@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError, shorten
+from assay.curation.formats.row_columns import (
+    DESCRIBING,
+    RowColumns,
+    choose_row_label,
+    names_images,
+    read_row_columns,
+)
 from assay.curation.formats.table_cells import Table
-from assay.curation.formats.table_labels import Labels, choose_labels, plain_name
+from assay.curation.formats.table_labels import Labels, NoLabelColumn, choose_labels, plain_name
 from assay.curation.formats.table_splits import choose_column, choose_split
 from assay.curation.formats.text_columns import choose_media
 from assay.curation.media.addresses import is_address
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import Place
+from assay.curation.media.row_cells import MISSING
 
 # as people call it, without _ and capitals; where several are there, the first wins only if all
 # name the same images
@@ -34,7 +42,7 @@ Finder = Callable[[list[str]], list[Place]]  # texts -> where the image of each 
 class Roles:
     """The names of a table's columns by what they hold; None where no column holds it."""
 
-    content: str  # the images, as paths or bytes, or the texts
+    content: str | None  # the images, as paths or bytes, or the texts; None: each row is a sample
     id: str | None
     split: str | None
     group: str | None
@@ -42,6 +50,7 @@ class Roles:
     flag: dict[str, str] = field(default_factory=dict)  # of a split column of yes and no: its words
     notes: list[str] = field(default_factory=list)
     media: str = "image"  # what the rows are
+    columns: RowColumns | None = None  # of rows that are samples themselves
 
     def all_columns(self) -> set[str | None]:
         return {self.content, self.id, self.split, self.group, *self.labels.all_columns()}
@@ -56,24 +65,31 @@ def choose_roles(
     split_map: dict[str, str] | None = None,
     pictures_only: bool = False,
     several: bool = False,
+    wanted: str | None = None,
 ) -> Roles:
     """Choose the columns that the importer asked for, and guess the others.
 
     asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
-    the table. find: looks whether images are there. several: a row has several labels. UserError where
-    there is no column of images or texts; AmbiguousSource where these, labels or splits could be several.
+    the table. find: looks whether images are there. several: a row has several labels. wanted: the
+    media type, where it was said. UserError where there is no column of images or texts, and the rows
+    are no samples themselves; AmbiguousSource where these, labels or splits could be several.
     """
     notes: list[str] = []
     find = None if exported else find
-    media, content = choose_media(
-        table,
-        asked,
-        lambda: choose_image_column(table, asked.get("image"), find, file, notes),
-        lambda column: is_of_images(table, column, find),
-        file,
-        notes,
-    )
-    if content is None:
+    media, content = "row", "row" if exported and "row" in table.columns else None
+    if wanted != "row" and not content:
+        media, content = choose_media(
+            table,
+            asked,
+            lambda: choose_image_column(table, asked.get("image"), find, file, notes),
+            lambda column: is_of_images(table, column, find),
+            file,
+            notes,
+        )
+    if wanted and media != wanted:
+        content = None
+    no_rows = wanted not in ("row", None) or pictures_only or names_images(table)
+    if content is None and wanted != "row" and no_rows:
         raise refuse_imageless(table, file, find)
     id = choose_column(table, "id", asked.get("id"), ("key", "id") if exported else ("id",))
     id = None if id == content else id
@@ -87,10 +103,46 @@ def choose_roles(
     label = "none" if pictures_only or asked.get("label") == "none" else label
     if exported and not label:
         label = next((name for name in table.columns if name == "label"), None)
+    if content is None:
+        bare = Roles(None, id, split, group, Labels(), flag, notes, "row")
+        return choose_row_roles(table, bare, label, file, wanted, find, several)
     labels = choose_labels(table, label, taken, file, several)
     if exported:
         labels = Labels(labels.column, several=labels.several)
     return Roles(content, id, split, group, labels, flag, notes, media)
+
+
+def choose_row_roles(
+    table: Table,
+    roles: Roles,
+    label: str | None,
+    file: str,
+    wanted: str | None,
+    find: Finder | None,
+    several: bool = False,
+) -> Roles:
+    """Choose what labels the rows of a table, and what describes them.
+
+    wanted: "row" where that was said; else a table that may have lost its column of images is refused.
+    """
+    taken = roles.all_columns()
+    if any(map(holds_pixels, table.columns.values())):
+        raise refuse_imageless(table, file, find)
+    try:
+        if several:
+            labels = choose_labels(table, label, taken, file, several)
+        else:
+            labels = choose_row_label(table, label, taken, file)
+    except NoLabelColumn:
+        if wanted == "row":
+            raise
+        raise refuse_imageless(table, file, find) from None
+    columns = read_row_columns(table, taken | labels.all_columns())
+    few = labels.column and len(set(as_row_labels(table.columns[labels.column], label or ""))) < 2
+    bare = not any(found.kind in DESCRIBING for found in columns.kinds.values())
+    if bare or few and wanted != "row":
+        raise refuse_imageless(table, file, find)
+    return replace(roles, labels=labels, columns=columns, media="row", content=None)
 
 
 def is_of_images(table: Table, column: str, find: Finder | None) -> bool:
@@ -182,12 +234,10 @@ def repeats(values: list) -> bool:
 def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
     """Say that there are no images, and what there is instead."""
     found = shorten(", ".join([*table.columns, *table.byte_columns]), 500)
-    numbers = True
     for name, values in table.columns.items():
         texts = first_texts(values)
-        numbers &= all(re.fullmatch(r"[\d.eE+-]*", text) for text in texts)
         if sum(text.count(" ") > 4 for text in texts) * 2 > len(texts):
-            pixels = all(re.fullmatch(r"[\d\s.]*", text) for text in texts)
+            pixels = holds_pixels(values)
             what = "pixels as text: write them as images" if pixels else "text"
             found += f"; {name} holds {what}" + (
                 "" if pixels else f": --text-column {name} imports texts"
@@ -196,15 +246,20 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
         if find and plain_name(name) in NAMES and texts:
             wrong = next((p.wrong for p in find(texts) if p.wrong), "")
             found += f"; {name} {wrong}" if wrong else ""
-    if numbers and table.columns:
-        found += "; rows of numbers alone are not read yet"
-    elif ";" not in found and not any(map(ends_as_images, table.columns.values())):
-        found += "; rows without images are not read yet"
     return UserError(
-        f"expected a column of image paths or bytes, or of texts, in {file}, found {found}",
-        "--text-column NAME; --image-column NAME; found without it: path, image, file_name, ..., a column by which"
-        " images are found, or the only column of bytes; --images FOLDER where the images are elsewhere",
+        f"expected a column of image paths or bytes, of texts, or a label and columns that describe each row, in {file},"
+        f" found {found}",
+        "--text-column NAME; --image-column NAME; --media row with --label-column NAME; found without it: path, image,"
+        " file_name, ..., a column by which images are found, or the only column of bytes; --images FOLDER where the"
+        " images are elsewhere",
     )
+
+
+def holds_pixels(values: list) -> bool:
+    """Whether cells are many numbers each, with blanks between."""
+    texts = first_texts(values)
+    long = sum(text.count(" ") > 4 for text in texts) * 2 > len(texts)
+    return long and all(re.fullmatch(r"[\d\s.]*", text) for text in texts)
 
 
 def as_texts(values: list, column: str) -> list[str | None]:
@@ -236,6 +291,12 @@ def as_texts(values: list, column: str) -> list[str | None]:
 def read_text_cell(value: Any) -> str | None:
     text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     return None if value is None or not text.strip() or text.lower() == "nan" else text
+
+
+def as_row_labels(values: list, column: str) -> list[str | None]:
+    """Read labels of rows without the blanks around them; words for missing are none."""
+    texts = (text and text.strip() for text in as_texts(values, column))
+    return [None if not text or text.casefold() in MISSING else text for text in texts]
 
 
 def as_written(values: list, column: str) -> list[str | None]:

@@ -24,7 +24,7 @@ from assay.curation.formats.label_sets import ONES, choose_separator, read_cell,
 from assay.curation.formats.moves import none_of
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
-from assay.curation.formats.table_columns import as_texts, as_written
+from assay.curation.formats.table_columns import as_row_labels, as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
 from assay.curation.formats.table_labels import WHOLE
 from assay.curation.formats.table_rows import read_rows
@@ -205,6 +205,7 @@ def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
             cells[n] = new[column]
             want[n] = None if new[column] is None else found.labels[n]
     texts = as_written if rows.exported else as_texts
+    texts = as_row_labels if rows.roles.columns else texts
     if labels.several:
         found_texts = [read_cell(cell, labels.separator) for cell in cells]
     else:
@@ -259,7 +260,10 @@ class CellWriter:
         if labels.column is None:
             unsaid["labels cannot be said: the table has no column of labels"] += 1
             return {}
-        new = {labels.column: form_cell(columns[labels.column], label)}
+        cells = columns[labels.column]
+        # a blank before each word stays there
+        blank = self.rows.roles.columns and label and all_begin_blank(cells)
+        new = {labels.column: f" {label}" if blank else form_cell(cells, label)}
         if labels.index:
             new[labels.index] = label and self.number_class(label, unsaid)
         return new
@@ -352,6 +356,12 @@ def form_set(cells: list, n: int, names: list[str] | None) -> Any:
     order = [name for name in old if name in names] + [name for name in names if name not in old]
     numbers = all(isinstance(v, int) for cell in known for v in cell) and any(known)
     return [int(name) if numbers and WHOLE.fullmatch(name) else name for name in order]
+
+
+def all_begin_blank(cells: list) -> bool:
+    """Whether each word of a column has a blank before it, as census files have."""
+    words = [cell for cell in cells if isinstance(cell, str)]
+    return bool(words) and all(word.startswith(" ") for word in words)
 
 
 def form_cell(cells: list, text: str | None) -> Any:

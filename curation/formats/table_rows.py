@@ -12,8 +12,16 @@ from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing
 from assay.curation.formats.column_files import name_split
 from assay.curation.formats.label_sets import ONES, BadLabels, read_cell, read_set_bits
+from assay.curation.formats.row_columns import note_columns, restore_columns
 from assay.curation.formats.table_cells import Table
-from assay.curation.formats.table_columns import Finder, Roles, as_texts, as_written, choose_roles
+from assay.curation.formats.table_columns import (
+    Finder,
+    Roles,
+    as_row_labels,
+    as_texts,
+    as_written,
+    choose_roles,
+)
 from assay.curation.formats.table_labels import Labels
 from assay.curation.formats.table_words import (
     Rows,
@@ -53,6 +61,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         options.split_map,
         options.pictures_only,
         options.multilabel,
+        options.media,
     )
     texts = as_written if exported else as_texts
     splits = texts(columns[roles.split], roles.split) if roles.split else [None] * n
@@ -63,7 +72,8 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
             split for shard in table.shards for split in [name_split(shard.name)] * shard.rows
         ]
         splits = splits or [None] * n
-    labels, wrong_labels = read_labels(table, roles, texts)
+    say = as_row_labels if roles.columns else texts
+    labels, wrong_labels = read_labels(table, roles, say)
     return Rows(
         exported,
         roles,
@@ -72,7 +82,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         texts(columns[roles.id], roles.id) if roles.id else None,
         list(
             place_texts(str(path), table)
-            if roles.media == "text"
+            if roles.media != "image"
             else locate_images(path, table, roles.content, exported, options)
         ),
         wrong_labels,
@@ -132,8 +142,7 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         hashes = columns.get("content_hash", hashes)
         if options.images:
             places = list(locate_bytes(places, hashes, str(options.images)))
-    content = columns[roles.content] if roles.media == "text" else None
-    metas = read_metadata(table, roles, rows.exported)
+    content, metas = read_content(table, roles), read_metadata(table, roles, rows.exported)
     samples, left_out = [], list(table.left_out)
     first: dict[str, int] = {}  # key or id -> the row where it came first
     again = 0  # rows that name an image again, where labels do not matter
@@ -182,6 +191,8 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         *roles.labels.notes,
         *describe_places(places, path, options),
     ]
+    if roles.columns:
+        notes += note_columns(table, roles.columns)
     notes += (
         [f"{format_count(again, 'row', 'names', 'name')} an image again: it is imported once"]
         if again
@@ -197,8 +208,24 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         describe_roles(table, rows),
         classes=[] if rows.exported else roles.labels.classes,
         media=roles.media,
+        columns=read_kinds(roles, content),
         task="multilabel" if roles.labels.several else "classification",
     )
+
+
+def read_content(table: Table, roles: Roles) -> list[Any] | None:
+    """Read what rows hold themselves: texts, or the JSON of rows; None where they name images."""
+    if roles.columns:
+        return list(roles.columns.texts())
+    return None if roles.media == "image" else table.columns[roles.content]
+
+
+def read_kinds(roles: Roles, content: list[Any] | None) -> dict[str, str]:
+    """Read the kinds of the columns of rows; {} for other media."""
+    if roles.media != "row":
+        return {}
+    columns = roles.columns or restore_columns(content)
+    return {name: found.kind for name, found in columns.kinds.items()}
 
 
 def is_exported(table: Table) -> bool:
@@ -259,6 +286,8 @@ def read_metadata(table: Table, roles: Roles, exported: bool) -> Iterator[dict[s
     if exported:
         other |= {"sample_id", "content_hash"}
     meta = {name: values for name, values in table.columns.items() if name not in other}
+    if roles.columns:
+        meta |= roles.columns.cells
     names = list(meta)
     columns = [make_json(values) for values in meta.values()]
     if not names:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.label_sets import count_sets, explain_task
+from assay.curation.formats.row_columns import describe_columns
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_columns import Roles
@@ -41,8 +42,8 @@ def describe_file(path: Path, table: Table) -> str:
 
 
 def describe_rows(table: Table, roles: Roles) -> str:
-    if roles.media == "text":
-        return "of texts"
+    if roles.media != "image":
+        return f"of {roles.media}s"
     return "of images" if roles.content in table.byte_columns else "manifest"
 
 
@@ -69,6 +70,8 @@ def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
     """Say what became of each column."""
     roles, labels = rows.roles, rows.roles.labels
     said = {roles.media: f"the column {roles.content}"}
+    if roles.columns:
+        said["row"] = describe_columns(roles.columns)
     n = len(
         list_members(find_task("multilabel" if labels.several else "classification"), rows.labels)
     )
@@ -94,6 +97,7 @@ def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
         if column
     }
     used = roles.all_columns() | ({"sample_id", "content_hash"} if rows.exported else set())
+    used |= set(roles.columns.kinds) if roles.columns else set()
     rest = [name for name in table.columns if name not in used]
     rest_bytes = [name for name in table.byte_columns if name not in used]
     if rest:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from assay.curation.features import neighbor_graph
 from assay.curation.issues import image_properties
 from assay.curation.issues.copies import Copies, load_copies
 from assay.curation.media.base import MediaType, load_stored, media_of
+from assay.curation.media.row_cells import is_number
+from assay.curation.media.rows import read_column_kinds
 from assay.curation.splits import LOCKED
 from assay.curation.statistics import multiple_testing
 from assay.curation.storage.interface import Bench
@@ -59,7 +62,7 @@ class IssueFinder:
     find: Callable[[ScanView, str, float | None], Iterable[Issue]]
     # by each scan; anew with every edit; at each look, scanned or not
     when: Literal["scan", "edit", "look"] = "scan"
-    media: tuple[str, ...] = ("image", "text")  # the media types that it is for
+    media: tuple[str, ...] = ("image", "text", "row")  # the media types that it is for
     order: int = 1000  # where its kinds stand in lists; those of other distributions come last
 
 
@@ -93,6 +96,22 @@ class ScanView:
         return out
 
     @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The cells of every sample, n dicts {column: cell}: they are no labels."""
+        found = self.media.read(load_stored(self.bench), self.state.content_hash)
+        return [json.loads(text) for text in found]
+
+    @cached_property
+    def row_numbers(self) -> dict[str, np.ndarray]:
+        """The columns of numbers by name, (n,) each; NaN where one is missing."""
+        kinds = read_column_kinds(self.bench)
+        return {
+            name: np.array([c if is_number(c := row.get(name)) else np.nan for row in self.rows])
+            for name, kind in kinds.items()
+            if kind == "number"
+        }
+
+    @cached_property
     def graph(self) -> neighbor_graph.Graph:
         """The neighbour graph: UserError where a sample is not scanned yet."""
         return neighbor_graph.load_nodes(self.bench, self.state)[0]
@@ -122,8 +141,11 @@ class ScanView:
     def image_properties(self) -> dict[str, np.ndarray]:
         """Numbers of every sample by name, (n,) each.
 
-        Of images width, height, and, once a scan measured them, CleanVision's; of texts characters and lines.
+        Of images width, height, and, once a scan measured them, CleanVision's; of texts characters and lines; of rows
+        their columns of numbers.
         """
+        if self.media.name == "row":
+            return self.row_numbers
         if self.media.name == "text":
             sizes = self.state[["width", "height"]].to_numpy("f8").T
             return dict(zip(("characters", "lines"), sizes))

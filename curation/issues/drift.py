@@ -125,14 +125,22 @@ def compare_groups(
                 )
                 out.append(Finding(min(1.0, share), p, why))
             for name, values in properties.items():
-                D, p = compare_distributions(values[a], values[b])
-                medians = f"{np.median(values[b]):.3g} against {np.median(values[a]):.3g}"
+                one_side, other_side = known_numbers(values[a]), known_numbers(values[b])
+                if min(len(one_side), len(other_side)) < FEWEST:
+                    continue
+                D, p = compare_distributions(one_side, other_side)
+                medians = f"{np.median(other_side):.3g} against {np.median(one_side):.3g}"
                 why = (
                     f"{name} of {what} {other} is off {one}'s by {D:.0%} of all images "
                     f"(median {medians}), p = {p:.2g}"
                 )
                 out.append(Finding(1 - D, p, why))
     return out
+
+
+def known_numbers(values: np.ndarray) -> np.ndarray:
+    """Leave out NaN: a row may lack a number."""
+    return values[~np.isnan(values)]
 
 
 def find_drift(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
@@ -144,7 +152,7 @@ def find_drift(scan: ScanView, kind: str, threshold: float | None) -> list[Issue
         "import": [first.get(sample) for sample in scan.state.index[kept]],
     }
     properties = {name: values[kept] for name, values in scan.image_properties.items()}
-    properties = {name: v for name, v in properties.items() if len(np.unique(v)) > 1}
+    properties = {n: v for n, v in properties.items() if len(np.unique(known_numbers(v))) > 1}
     found = compare_groups(scan.graph.neighbours, scan.node[kept], groupings, properties)
     return certain_issues(kind, found, 1 - FAR, threshold)
 

@@ -54,6 +54,7 @@ class MediaType(Protocol):
 
     name: str  # the noun for one of it, as in "2 images"
     folder: str  # of arrays/, where its samples are stored
+    column: str | None  # of a table of ours, that holds a sample as text; None: samples are files
     embedders: tuple[str, ...]  # what a scan embeds by, and what it adds from --effort 2 on
 
     def decode(
@@ -114,9 +115,9 @@ def media_of(bench: Bench) -> MediaType:
 
 
 def read_texts(bench: Bench, hashes: Iterable[str]) -> list[str] | None:
-    """Read the texts of a bench by their hashes; None where it holds no texts."""
+    """Read the texts of a bench, or its rows as JSON, by their hashes; None where it holds files."""
     media = media_of(bench)
-    if media.name != "text":
+    if media.column is None:
         return None
     return list(media.read(Shards(bench.arrays / media.folder), np.asarray(hashes, "S32")))
 

@@ -37,7 +37,7 @@ SUFFIXES = tuple(
 class Images:
     """Images: stored as (height, width, 3) uint8, shown as JPEGs, compared by their slopes."""
 
-    name, folder = "image", "pixels"
+    name, folder, column = "image", "pixels", None
     embedders = ("lite0", "lite2")
 
     def decode(

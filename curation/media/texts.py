@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ MANY = 65_536  # texts in a shard, at most
 PIECE = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]|\w+"
 )  # words; Han and Kana one by one
+WIDE = 28  # characters of a line on a card
 NEAR_DUPLICATE = 0.7  # of all shingles of two texts, so many are in both
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -38,7 +39,7 @@ BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16
 class TextMedia:
     """Texts: stored as their UTF-8 bytes, compared by their shingles."""
 
-    name, folder = "text", "texts"
+    name, folder, column = "text", "texts", "text"
     embedders = ("wordllama", "tfidf")
 
     def decode(
@@ -227,14 +228,18 @@ def cut_shingles(text: str) -> frozenset:
 
 
 def draw_card(text: str, side: int) -> bytes:
-    """Draw the first lines of a text, (side, side) at most, as a JPEG."""
+    """Draw the beginning of a text, (side, side) at most, as a JPEG."""
+    return draw_lines(textwrap.wrap(text[:2_000], WIDE), side)
+
+
+def draw_lines(lines: Sequence[str], side: int) -> bytes:
+    """Draw the first of some lines, (side, side) at most, as a JPEG."""
     from PIL import Image, ImageDraw, ImageFont
 
     size = max(8, side // 16)
-    lines = textwrap.wrap(text[:2_000], 28)[:12]
     card = Image.new("RGB", (side, side), "white")
     font = ImageFont.load_default(size)
-    ImageDraw.Draw(card).text((size, size), "\n".join(lines), "black", font)
+    ImageDraw.Draw(card).text((size, size), "\n".join(lines[:12]), "black", font)
     out = io.BytesIO()
     card.save(out, "JPEG")
     return out.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from assay.curation.issues.disagreements import disagreement_issues
 from assay.curation.issues.opinions import find_doubted_samples
 from assay.curation.label_quality import live, scoring
 from assay.curation.media.base import read_texts
+from assay.curation.media.rows import read_column_kinds
 from assay.curation.statistics import sampling
 from assay.curation.statistics.sampling import random_order, random_order_rows
 from assay.curation.storage.interface import Bench
+from assay.curation.versioning.decision_cells import ROW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,14 +70,21 @@ def build_queue(
 
 
 def add_cells(bench: Bench, rows: pd.DataFrame, upto: int) -> pd.DataFrame:
-    """Add empty cells to fill in, when it was written, and texts to decide about.
+    """Add empty cells to fill in, when it was written, and texts or a row's columns to decide about.
 
-    upto: the position in the log. Rows of images have no column `text`.
+    upto: the position in the log. Images have neither; the columns of rows are called row.NAME.
     """
+    import pandas as pd
+
     hashes = bench.state().content_hash.reindex(rows["sample"])
     if (texts := read_texts(bench, hashes)) is not None:
-        rows = rows.copy()
-        rows.insert(rows.columns.get_loc("path") + 1, "text", texts)
+        rows, at = rows.copy(), rows.columns.get_loc("path") + 1
+        columns = dict(text=texts)
+        if kinds := read_column_kinds(bench):
+            cells = [json.loads(text) for text in texts]
+            columns = {f"{ROW}{name}": [row.get(name) for row in cells] for name in kinds}
+        for i, (name, values) in enumerate(columns.items()):
+            rows.insert(at + i, name, pd.Series(values, rows.index, dtype=object))
     return rows.assign(label="", verdict="", keep="", why="", upto=upto)
 
 

@@ -30,7 +30,8 @@ def slice_by_metadata(frame: pd.DataFrame, media: str = "image") -> dict[str, di
     code, texts = pd.factorize(frame.meta.to_numpy(object))  # many samples say the same
     rows = pd.DataFrame([{}, *(json.loads(meta or "{}") for meta in texts)])
     table = rows.take(code + 1).set_axis(frame.index)
-    table[SIZE[media]] = frame[["width", "height"]].max(axis=1)
+    if media in SIZE:  # a row has none but the length of its words
+        table[SIZE[media]] = frame[["width", "height"]].max(axis=1)
     keys = sorted(table.columns, key=str)
     slices = {key: slice_by_value(key, table[key].dropna()) for key in keys}
     return {key: values for key, values in slices.items() if values}

@@ -23,6 +23,7 @@ DECISIONS = ("label", "keep", "split", "tag", "verdict")
 CONTEXT = ("why", "suggested_label", "score", "rank", "random", "reason", "seconds")
 # a queue's columns that say nothing to decide; upto: the position in the log where it was written
 QUEUE = ("source_id", "path", "text", "given_label", "line", "upto")
+ROW = "row."  # how the columns of a table's row begin in a queue
 MOVES = ("train", "val", "pool")
 # nobody looks at a sample for a year: such a tab was left open
 BOUNDS = dict(seconds=(0, 366 * 86400), score=(-1e6, 1e6), rank=(0, 1e12))
@@ -40,7 +41,7 @@ def list_unread(columns: Iterable[Any], known: Collection[str]) -> tuple[list[st
     Returns (one's own, those that may hold a decision). The second are near misses, such as lable,
     or hold a word such as label: nobody may think that they were read.
     """
-    others = [str(c) for c in columns if c not in known]
+    others = [str(c) for c in columns if c not in known and not str(c).startswith(ROW)]
     asked = [*DECIDING, *(c for c in DECISIONS if c in known)]
     own = [
         c

@@ -152,6 +152,7 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         multilabel=args.multilabel,
         config=args.config,
         sheet=args.sheet,
+        media=args.media,
         skip_bad=args.skip_bad,
         name=args.as_,
         audited_test=args.audited_test,
@@ -286,6 +287,11 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--sheet", metavar="NAME", help="which sheet of a workbook is read, where several hold rows"
+    )
+    verb.add_argument(
+        "--media",
+        choices=("image", "text", "row"),
+        help="what a table holds, where it could be several; row: each row is a sample, described by its columns",
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="say how it would be read, and write nothing"

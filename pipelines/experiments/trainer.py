@@ -21,6 +21,7 @@ from assay.curation.predictions.run_predictions import Predictions, store_run
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 from assay.curation.tasks.base import list_members, task_of
+from assay.pipelines.embedders.columns import load_cells
 from assay.pipelines.experiments.cells import RECIPE, training_set
 from assay.pipelines.jobs.job_files import retry_while_held
 from assay.pipelines.training.architectures.recipes import find_recipe
@@ -90,13 +91,15 @@ class Trainer:
     def load_inputs(self, arch: str, samples: Sequence[str], config: dict) -> LazyRows:
         """Load what the architecture sees of some samples.
 
-        Lazy vectors, pixels, or hashes of words.
+        Lazy vectors, pixels, hashes of words, or cells of rows.
         """
         hashes, seen = self.state.content_hash[list(samples)], find_recipe(arch).input
         if seen == "words":
             return WordRows(Texts(self.shards(self.bench.arrays / "texts"), hashes))
         if seen == "embedding":
             return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
+        if seen == "row":
+            return load_cells(self.bench, hashes)
         from assay.curation.media.pixels import Pixels, training_side
 
         return Pixels(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UserError, shorten
 from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.new_places import find_in_backups
 from assay.curation.formats.read import read_source
@@ -17,6 +17,7 @@ from assay.curation.formats.source_records import SourceRecord, make_record, wri
 from assay.curation.media import conversion
 from assay.curation.media.addresses import is_address
 from assay.curation.media.base import media_of
+from assay.curation.media.rows import COLUMNS, read_column_kinds
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
@@ -52,14 +53,15 @@ def ingest(
     check_text(who, "who imports")
     refuse_other_media(bench, source)
     refuse_other_task(bench, source)
+    kinds, fit = fit_columns(bench, source), list(describe_fit(bench, source))
     source = read_former_names(bench, source)
     rows = decode_rows(bench, source, name, options, progress)
     incoming = recognise_rows(bench, source, name, rows.frame, options)
     batch = new_batch("import")
     edits = add_class_list(bench, make_edits(bench, incoming, batch, options), source, batch)
     record = make_record(name, source, options)
-    write_import(bench, incoming, edits, rows.left_out, batch, who, record, source)
-    notes = [*source.notes, *rows.notes, *describe_ignored(incoming)]
+    write_import(bench, incoming, edits, rows.left_out, batch, who, record, source, kinds)
+    notes = [*source.notes, *fit, *rows.notes, *describe_ignored(incoming)]
     return summarise_import(bench, incoming, edits) | dict(
         kind=source.kind,
         format=source.format,
@@ -94,6 +96,35 @@ def refuse_other_task(bench: Bench, source: Source) -> None:
                 "; --multilabel takes one label as a set of one" if has.name == "multilabel" else ""
             ),
         )
+
+
+def fit_columns(bench: Bench, source: Source) -> dict[str, str]:
+    """Fit the columns of a source of rows to those of the bench: {column: kind}, the bench's first.
+
+    UserError where none is the bench's.
+    """
+    known = read_column_kinds(bench)
+    if known and source.columns and not known.keys() & source.columns.keys():
+        raise UserError(
+            f"expected the columns {shorten(', '.join(known), 300)} in {source.name}, found"
+            f" {shorten(', '.join(source.columns), 300)}",
+            "import it into a bench of its own: -b ANOTHER",
+        )
+    return source.columns | known
+
+
+def describe_fit(bench: Bench, source: Source) -> Iterator[str]:
+    """Say which columns of a source of rows are not as the bench has them."""
+    known, columns = read_column_kinds(bench), source.columns
+    if not known or not columns:
+        return
+    if lost := [name for name in known if name not in columns]:
+        yield f"the bench has columns that are not in {source.name}: {shorten(', '.join(lost), 300)}; there they are missing"
+    if new := [name for name in columns if name not in known]:
+        yield f"columns that the bench had not: {shorten(', '.join(new), 300)}; in earlier rows they are missing"
+    for name, kind in columns.items():
+        if kind != known.get(name, kind):
+            yield f"{name} looks like a column of {kind} here; it stays {known[name]}, as in the first import"
 
 
 # ---- classes
@@ -167,6 +198,7 @@ def write_import(
     who: str,
     record: SourceRecord,
     source: Source,
+    kinds: dict[str, str],
 ) -> None:
     """Write an import in one transaction.
 
@@ -213,6 +245,8 @@ def write_import(
         con.execute("insert or ignore into meta values ('media', ?)", [source.media])
         if source.frame.label.notna().any():
             con.execute("insert or ignore into meta values ('task', ?)", [source.task])
+        if kinds:
+            con.execute("insert or replace into meta values (?, ?)", [COLUMNS, json.dumps(kinds)])
         write_record(con, record)
         con.execute("delete from left_out where source = ?", [name])
         if left_out:

@@ -19,7 +19,7 @@ LEAST = 500
 # of more images the columns would cost 8 GB at a million, and an edit seconds. For texts they are worth less (average
 # precision on news labelled by people .639 to .633, on package descriptions with 10 % planted errors .762 to .779,
 # .686 to .693), and of 100,000 they would take half the scan
-MOST = dict(image=200_000, text=50_000)
+MOST = dict(image=200_000, text=50_000, row=200_000)
 
 
 def add_kernel(

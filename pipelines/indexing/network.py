@@ -75,16 +75,8 @@ def train_network(
     classes, y = scoring.find_targets(part)
     rows, val = np.flatnonzero(y >= 0), np.flatnonzero((part["split"] == "val").to_numpy())
     _, at = load_nodes(bench, part)
-    made = [
-        "network 3",
-        FOLDS,
-        list(part.index[rows]),
-        y[rows].tolist(),
-        list(part.index[val]),
-    ]
-    key = sha256(json.dumps(made).encode()).hexdigest()
-    kept = load_arrays(bench.arrays / "second.npz")
-    if kept is not None and str(kept.get("key", "")) == key:
+    key = key_of(["network 3", FOLDS], part, y, rows, val)
+    if is_kept(bench, key):
         return say("network     out-of-fold probabilities are there already")
     X = Pixels(Shards(bench.arrays / "pixels"), part.content_hash, training_side(bench, part))
     n = len(rows) * (FOLDS - 1) // FOLDS
@@ -95,6 +87,35 @@ def train_network(
     )
     data = TrainingData(X.take(rows), y[rows], len(classes), graph.groups[at][rows])
     probs = predict_out_of_fold("cnn", data, 0, FOLDS, progress=progress, also=X.take(val))
+    store_opinion(bench, key, classes, part, y, rows, val, probs)
+
+
+def key_of(made: list, part: pd.DataFrame, y: np.ndarray, rows: np.ndarray, val: np.ndarray) -> str:
+    """Name a second opinion by what it was trained on and predicts.
+
+    made: by what. y (n,): class indices; rows and val: the numbers of those it learns and only predicts.
+    """
+    made = [*made, list(part.index[rows]), y[rows].tolist(), list(part.index[val])]
+    return sha256(json.dumps(made).encode()).hexdigest()
+
+
+def is_kept(bench: Bench, key: str) -> bool:
+    """Whether the second opinion of this key is kept."""
+    kept = load_arrays(bench.arrays / "second.npz")
+    return kept is not None and str(kept.get("key", "")) == key
+
+
+def store_opinion(
+    bench: Bench,
+    key: str,
+    classes: list[str],
+    part: pd.DataFrame,
+    y: np.ndarray,
+    rows: np.ndarray,
+    val: np.ndarray,
+    probs: np.ndarray,
+) -> None:
+    """Keep a second opinion: see key_of; probs (rows and then val, k)."""
     save_arrays(
         bench.arrays / "second.npz",
         key=np.array(key),

@@ -33,6 +33,7 @@ from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
 from assay.pipelines.embedders.embed import embed_images
+from assay.pipelines.indexing.boosting import ask_boosting
 from assay.pipelines.indexing.kernel import add_kernel
 from assay.pipelines.indexing.leakage_holdout import (
     check_enough_left,
@@ -109,7 +110,9 @@ def scan(
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
-    if matched is None and (options.effort < 3 or media.name != "image"):
+    # who judges beside the probe: boosted trees from --effort 2 on, a network at --effort 3
+    trees = media.name == "row" and options.effort > 1 and matched is None
+    if matched is None and not trees and (options.effort < 3 or media.name != "image"):
         (bench.arrays / "second.npz").unlink(missing_ok=True)
     store_settings(bench, options, columns, engine, matched)
 
@@ -128,6 +131,9 @@ def scan(
         say(
             f"probs       {whose} for {format_count(len(own.probs), 'sample')}; {matched.note}; {sample}"
         )
+    elif trees:
+        begin_step(progress, "boosting trees")
+        ask_boosting(bench, state, graph, say)
     elif options.effort > 2 and media.name != "image":
         say(f"network     none: the network of --effort 3 is for images, not for {media.name}s")
     elif options.effort > 2:
@@ -196,9 +202,9 @@ def embed_further(
 
     None below, and where somebody chose an embedder or brought vectors: these are what is to be judged by.
     """
-    if options.effort < 2:
-        return None
     own, media = options.own.vectors is not None, media_of(bench)
+    if options.effort < 2 or len(media.embedders) < 2:
+        return None
     first, second = media.embedders
     if own or options.embedder != first:
         by = "your vectors" if own else options.embedder

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from assay.curation.media import files, pixels
 from assay.curation.media.base import media_of, read_texts
 from assay.curation.media.stored_traits import load_traits
-from assay.curation.media.texts import draw_card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +44,12 @@ def load_pictures(
 
 def draw_texts(frame: pd.DataFrame, bench: Bench, side: int) -> dict[str, bytes] | None:
     """Draw the texts of samples as cards: {sample: JPEG}; None where the bench holds images."""
-    if media_of(bench).name != "text":
+    media = media_of(bench)
+    if media.column is None:
         return None
     hashes = bench.state().content_hash.reindex(frame["sample"]).dropna()
     texts = read_texts(bench, hashes) or []
-    return {sample: draw_card(text, side) for sample, text in zip(hashes.index, texts)}
+    return {sample: media.preview(text.encode(), side) for sample, text in zip(hashes.index, texts)}
 
 
 def picture_frame(state: pd.DataFrame, now: object = "", text: object = "") -> pd.DataFrame:

@@ -1,6 +1,7 @@
 // What speaks for a label: the nearest neighbours, how the score came about, and what others said.
 
 import { openPicture } from "../viewer.js";
+import { drawNearRow } from "./rows.js";
 import { ask, picture } from "./server.js";
 import { drawExcerpt } from "./texts.js";
 
@@ -27,7 +28,7 @@ export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // 
       openPicture({ ...shown(near), host, step });
     };
     figure.className = near.side ?? (near.label === item.suggested_label ? "for" : near.label === item.given_label ? "against" : "");
-    open.append(near.text === undefined ? img : drawExcerpt(near));
+    open.append(near.text === undefined ? img : near.cells ? drawNearRow(near) : drawExcerpt(near));
     figure.append(open, words);
     return figure;
   }));

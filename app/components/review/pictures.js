@@ -1,6 +1,7 @@
 // The pictures of Review: fetched before they are asked for, and the last ones held.
 
 import { load } from "../seen.js";
+import { drawRow } from "./rows.js";
 import { drawText } from "./texts.js";
 import { picture as address } from "./server.js";
 
@@ -11,7 +12,7 @@ export function makePictures() {
   function get(item) {
     const { sample } = item;
     if (!held.has(sample)) {
-      held.set(sample, item.text === undefined ? load(address(sample)) : drawText(item));
+      held.set(sample, item.text === undefined ? load(address(sample)) : item.cells ? drawRow(item) : drawText(item));
       if (held.size > HELD) held.delete(held.keys().next().value);
     }
     return held.get(sample);

@@ -20,7 +20,7 @@ class Recipe(NamedTuple):
     """What a name stands for. A field that is None is no option of that network."""
 
     name: str
-    input: str  # embedding, pixels or words
+    input: str  # embedding, pixels, words, or row: the columns of a table
     lr: float | None = None  # peak of the one-cycle schedule of AdamW
     smoothing: float | None = None  # of the labels
     loss: str | None = None  # ce or gce
@@ -33,8 +33,8 @@ class Recipe(NamedTuple):
 
     @property
     def media(self) -> str | None:
-        """What its samples must be: "image" or "text"; None where vectors of anything do."""
-        return {"pixels": "image", "words": "text"}.get(self.input)
+        """What its samples must be: "image", "text" or "row"; None where vectors of anything do."""
+        return {"pixels": "image", "words": "text", "row": "row"}.get(self.input)
 
     @property
     def closed_form(self) -> bool:
