@@ -88,13 +88,14 @@ def announce_matrix(
         say("  " + "  ".join(map(pad_text, row, columns)).rstrip())
 
 
-def refuse_image_networks(bench: Bench, architectures: Sequence[str]) -> None:
-    """Refuse networks of images where samples are something else."""
-    media = media_of(bench)
-    of_images = [arch for arch in architectures if find_recipe(arch).input == "pixels"]
-    if of_images and media.name != "image":
+def refuse_foreign_networks(bench: Bench, architectures: Sequence[str]) -> None:
+    """Refuse networks of images where samples are texts, and the like."""
+    medium = media_of(bench).name
+    others = {arch: find_recipe(arch).media for arch in architectures}
+    foreign = [f"{arch} for {of}s" for arch, of in others.items() if of not in (None, medium)]
+    if foreign:
         raise UserError(
-            f"expected architectures for {media.name}s, found {', '.join(of_images)}: for images",
+            f"expected architectures for {medium}s, found {', '.join(foreign)}",
             "probe and mlp read vectors, whatever they are of",
         )
 
@@ -118,7 +119,7 @@ def run_plan(
     the others are done, and UserError what cannot be built before anything is trained.
     """
     begun = iso_time(now())
-    refuse_image_networks(bench, plan["architectures"])
+    refuse_foreign_networks(bench, plan["architectures"])
     wanted, todo = prepare_cells(bench, plan)
     broken, lost = [], {}
 
