@@ -14,6 +14,7 @@ import { makeOutbox } from "./review/outbox.js";
 import { describePace, makePace } from "./review/pace.js";
 import { drawStrip, makePast } from "./review/past.js";
 import { makePictures, whenPainted } from "./review/pictures.js";
+import { makeSets } from "./review/sets.js";
 import { ask, describeFault, hex, makeNote, picture as address } from "./review/server.js";
 import { markWords } from "./review/texts.js";
 import { gate, presses, typed } from "./seen.js";
@@ -42,6 +43,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
   drawView = drawTools($("tools"), viewer);
   const live = makeLive(root, session, { measured, moved: () => more(), tell, stopped: () => stopped });
   const background = makeBackground($, { item: () => trail[at], who: () => root.who, tell });
+  const sets = makeSets(root, $, { keys, item: () => trail[at] });
   const likely = makeLikely($("likely"), (i, pressed) => act(`likely ${i + 1}`, pressed));
   const outbox = makeOutbox(bench, {
     who: () => root.who, failed: tell, changed: draw,
@@ -62,9 +64,10 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
       const kept = () => ahead.filter((item, k) => k < FIXED || item.called);
       const mine = () => trail.filter((item, k) => item.batch || item.passed || k >= at).slice(-1000).map((i) => i.sample);
       const said = await ask("/assay/items", { session, queue: queue ?? "", skip: [...mine(), ...kept().map((i) => i.sample)] });
+      if (sets.isNew(said.task)) { sets.setTask(said.task); drawKeys(); }
       if (said.classes.join("\n") !== classes.join("\n")) setClasses(said.classes);
       const next = kept(), known = new Set([...mine(), ...next.map((i) => i.sample)]); // what was decided meanwhile, too
-      ahead = [...next, ...said.items.filter((i) => !known.has(i.sample))];
+      ahead = [...next, ...said.items.filter((i) => !known.has(i.sample)).map(sets.prepare)];
       ended = !said.items.length;
       fetchAhead();
       if (!trail[at]) step();
@@ -78,7 +81,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
   }
   async function fetchOne(sample) { // one that somebody asks for, whatever the queue says; null, and words, where it cannot be had
     try {
-      return await ask(`/assay/item/${encodeURIComponent(sample)}?session=${session}`);
+      return sets.prepare(await ask(`/assay/item/${encodeURIComponent(sample)}?session=${session}`));
     } catch (e) {
       if (e.refused) wrong.forget(sample);
       e.refused ? note(`That one cannot be reviewed: ${e.message}.`) : tell(e);
@@ -127,6 +130,8 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
   function decide(what, label, pressed, added) { // true where it counts; added: the label is a new class
     const item = trail[at];
     if (!item) return false;
+    if (sets.several() && what === "label") return sets.toggle(label, added); // Enter stores it
+    if (sets.several() && what === "suggested") [what, label, added] = sets.decision(item);
     const seconds = see.seconds(pressed, what !== "unsure" && what !== "drop");
     if (seconds === null || (what === "suggested" && !item.suggested_label)) return false;
     if (!root.who) { // everybody may look; who decides is asked with the first decision
@@ -135,7 +140,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
       return false;
     }
     const [decision, said] = makeDecision(item, what, label, seconds, added);
-    item.said = said;
+    item.said = sets.show(said);
     past.forgetUndone();
     store(item, decision, pressed);
     see.decided(item, seconds);
@@ -212,7 +217,8 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
     else if (what === "forward") {
       if (item && see.passable()) item.passed = true;
       if (item && (at < trail.length - 1 || item.batch || item.passed)) step(pressed);
-    } else if (what === "type") $("type").focus();
+    } else if (what === "yes" || what === "no") { if (sets.answer(what === "yes")) decide("suggested", null, pressed); }
+    else if (what === "type") $("type").focus();
     else if (what === "why") background.toggle();
     else if (what === "votes") background.votes(true);
     else if (what === "keys") showKeys($("keys"), keys, drawKeys);
@@ -244,6 +250,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
       for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "no suggestion"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;
       $("do-suggested").disabled = !item.suggested_label;
+      sets.draw();
       notes.guide($, item);
       drawNeighbours($("near"), item, { host: root, take, queue: (near) => queueNext(near.sample, item.name), isQueued: wrong.has });
     }
@@ -277,9 +284,10 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
     for (const kbd of root.querySelectorAll("kbd[data-act]")) kbd.textContent = keys.ofAct(kbd.dataset.act).slice(0, 1).map(nameKey).join("");
     likely.setKeys(keys);
     drawClasses($("classes"), $("names"), classes, { keys, notes, choose: (label, pressed) => decide("label", label, pressed) });
+    sets.draw();
   }
 
-  for (const name of ["suggested", "given", "unsure", "drop", "undo", "back", "forward", "why", "votes", "keys"])
+  for (const name of ["suggested", "given", "yes", "no", "unsure", "drop", "undo", "back", "forward", "why", "votes", "keys"])
     $(`do-${name}`).onclick = (e) => act(name, e.timeStamp);
   typed($("type"), () => classes, (label, pressed) => decide("label", label, pressed), (words) => tell(new Error(words)),
     (label, pressed) => { if (!decide("label", label, pressed, true)) return false; setClasses([...classes, label]); return true; });

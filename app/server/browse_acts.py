@@ -14,12 +14,14 @@ from assay.app.server.guard_act import freeze_selection
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.base import refuse_task
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from assay.app.server.browse_view import BrowseView
     from assay.app.server.review_session import ReviewSession
+    from assay.curation.storage.interface import Bench
 
 PAINTED = 0.3  # seconds until a page has painted its act: scoring sooner would slow it
 ACTS = ("label", "new_class", "suggested", "verdict", "keep", "split", "tag", "guard")
@@ -43,6 +45,7 @@ def act(view: BrowseView, session: ReviewSession, asked: dict, who: str) -> dict
         raise UserError(
             f"expected a decision of {', '.join(ACTS)}, found another value", "reload the page"
         )
+    refuse_one_label(view.bench, decision)
     with view.lock:
         table = view.refresh()
         positions = view.chosen_positions(asked)
@@ -89,6 +92,16 @@ def store(view: BrowseView, session: ReviewSession, sent: dict, who: str) -> dic
         later.daemon = True
         later.start()
     return out
+
+
+def refuse_one_label(bench: Bench, decision: dict) -> None:
+    """Refuse one label for many samples that have several."""
+    if "label" in decision:
+        refuse_task(
+            bench,
+            "the label of a selection",
+            "their other classes would be lost: Review sets the classes of each, and so does a CSV (assay edit)",
+        )
 
 
 def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str, int]]:

@@ -20,12 +20,14 @@ from cachetools import LRUCache
 from assay.app.server.groupings import GROUPS, sort_groups
 from assay.app.server.word_embedder import WordEmbedder
 from assay.curation.errors import FilterError, UserError
+from assay.curation.filtering.columns import SETS
 from assay.curation.filtering.facets import encode
 from assay.curation.filtering.likeness import Words
 from assay.curation.filtering.table import SampleTable
 from assay.curation.filtering.views import ASKED
 from assay.curation.media.base import media_of
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.multilabel import show_set
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import tabulate_classes
 from assay.pipelines.embedders.picture import embed_picture
@@ -213,6 +215,9 @@ class BrowseView:
         captions = {
             c: encode_column(snapshot.array(c), part) for c in CAPTIONS if c in snapshot.columns
         }
+        for name in SETS:
+            if name in captions and snapshot.column(name).sets:
+                captions[name]["values"] = [v and show_set(v) for v in captions[name]["values"]]
         told = dict(seq=snapshot.stamps[0], ids=list(snapshot.state.index[part]), rows=captions)
         return told | dict(largest=self.largest)
 
@@ -234,7 +239,11 @@ class BrowseView:
         if at[0] < 0:
             return {}
         row = table.rows(at, [c for c in JUDGED if c in table.columns]).iloc[0]
-        return {name: to_plain(value) for name, value in row.items()}
+        sets = [name for name in row.index if table.columns[name].sets]
+        return {
+            name: show_set(value) if name in sets and isinstance(value, str) else to_plain(value)
+            for name, value in row.items()
+        }
 
     def chosen_positions(self, chosen: dict) -> np.ndarray:
         """Find which rows a page has chosen.

@@ -17,11 +17,16 @@ from assay.app.server.live_effect import describe_gain
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.curation.tasks.base import Task
 
-def tally_classes(state: pd.DataFrame, predicted: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+
+def tally_classes(
+    state: pd.DataFrame, predicted: Mapping[str, str], task: Task
+) -> dict[str, tuple[int, int]]:
     """Count (right, n) of the validation labels of every class.
 
-    predicted: {sample: class} out of sample, of validation alone.
+    predicted: {sample: label} out of sample, of validation alone. Of label sets: how many of those that name the class
+    are predicted with it.
     """
     import pandas as pd
 
@@ -29,9 +34,21 @@ def tally_classes(state: pd.DataFrame, predicted: Mapping[str, str]) -> dict[str
     rows = state.reindex(said.index)
     use = rows.keep.eq(True).to_numpy() & rows.label.notna().to_numpy()
     use &= (rows["split"] == "val").to_numpy()
+    if task.name != "classification":
+        return tally_members(rows.label[use], said[use], task)
     label, right = rows.label[use], (rows.label == said)[use]
     found = right.groupby(label).agg(["sum", "size"])
     return {name: (int(r["sum"]), int(r["size"])) for name, r in found.iterrows()}
+
+
+def tally_members(labels: pd.Series, said: pd.Series, task: Task) -> dict[str, tuple[int, int]]:
+    """Count (also predicted, n) of the labels that name each class."""
+    found: dict[str, tuple[int, int]] = {}
+    for label, answer in zip(labels, said):
+        for name in task.members(label):
+            right, n = found.get(name, (0, 0))
+            found[name] = right + (name in task.members(answer)), n + 1
+    return found
 
 
 def measure_change(

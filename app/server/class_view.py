@@ -18,7 +18,8 @@ from assay.curation.review.exemplars import choose_exemplars
 from assay.curation.slicing.clusters import assign_clusters
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.estimates import wilson_interval
-from assay.curation.versioning.class_list import FIELDS, list_entries, sort_classes
+from assay.curation.tasks.base import Task, explode_labels, task_of
+from assay.curation.versioning.class_list import FIELDS, count_by_split, list_entries, sort_classes
 from assay.curation.versioning.class_names import read_names
 from assay.curation.versioning.pointers import find_position
 from assay.curation.versioning.similar_names import find_similar_names
@@ -70,7 +71,7 @@ class ClassView:
         entries = list_entries(names)
         return dict(
             classes=self.list_rows(state, entries),
-            similar=list_similar(state),
+            similar=list_similar(state, task_of(self.bench)),
             undo=last and dict(batch=last.batch, words=why[0][0] or "the last change"),
             seq=self.position(),
         )
@@ -82,18 +83,17 @@ class ClassView:
         (right, n, low, high) of the validation labels that say the class, by a model that did not
         see them; None without any.
         """
-        import pandas as pd
-
         part = state[state.keep & state.label.notna()]
-        counts = pd.crosstab(part.label, part["split"]).reindex(columns=OPEN, fill_value=0)
+        task = task_of(self.bench)
+        counts = count_by_split(task, part).reindex(columns=OPEN, fill_value=0)
         with self.session.lock:
             scored, predicted = self.session.scored, getattr(self.session, "predicted", None)
             told = self.session.state
         scores = scored.found if scored else read_scores(self.bench, state)
-        shown = choose_exemplars(state, scores, entries)
-        judged = tally_classes(told, predicted) if predicted else {}
+        shown = choose_exemplars(state, scores, entries, task)
+        judged = tally_classes(told, predicted, task) if predicted else {}
         rows = []
-        for name in sort_classes({*entries, *part.label}, entries):
+        for name in sort_classes({*entries, *counts.index}, entries):
             entry = entries.get(name, dict.fromkeys(FIELDS))
             by_split = {s: int(counts[s].get(name, 0)) for s in OPEN}
             row = dict(name=name, n=sum(by_split.values())) | by_split | entry
@@ -108,7 +108,9 @@ class ClassView:
                 state = self.bench.state()
                 with self.bench.connect() as con:
                     entries = list_entries(read_names(con))
-                found = choose_exemplars(state, read_scores(self.bench, state), entries)
+                found = choose_exemplars(
+                    state, read_scores(self.bench, state), entries, task_of(self.bench)
+                )
                 self.kept_exemplars = at, found
             return self.kept_exemplars[1]
 
@@ -155,12 +157,13 @@ def read_scores(bench: Any, state: pd.DataFrame) -> pd.DataFrame | None:
     return kept.scores.to_frame(state) if np.array_equal(kept.ids, ids) else None
 
 
-def list_similar(state: pd.DataFrame) -> dict[str, Any]:
+def list_similar(state: pd.DataFrame, task: Task) -> dict[str, Any]:
     """List names that a person would mistake for one another.
 
     Each comes with the one to keep.
     """
-    groups = find_similar_names(state.label[state.keep & ~state["split"].isin(LOCKED)])
+    open_labels = state.label[state.keep & ~state["split"].isin(LOCKED)]
+    groups = find_similar_names(explode_labels(task, open_labels))
     pairs = [
         dict(old=old, n=n, new=group.name, of=group.n)
         for group in groups

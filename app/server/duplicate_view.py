@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from assay.curation.issues.copies import load_copies
 from assay.curation.issues.duplicate_groups import DuplicateGroups, find_groups
 from assay.curation.issues.keep_best import KeepPlan, explain_drop, plan_keep_best
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.base import task_of
 
 if TYPE_CHECKING:
     from assay.app.server.browse_view import Asked, BrowseView
@@ -74,7 +76,8 @@ class DuplicateView:
         """
         shown = self.choose(asked)
         groups, some = shown.groups, shown.some
-        page = [describe_group(shown, int(i)) for i in some[after : after + PAGE]]
+        show = task_of(self.view.bench).show
+        page = [describe_group(shown, int(i), show) for i in some[after : after + PAGE]]
         out = dict(of=shown.of, seq=shown.seq, groups=page, after=after, page=PAGE)
         if after:
             return out
@@ -130,7 +133,7 @@ class DuplicateView:
         return list(shown.groups.state.index[shown.rows()])
 
 
-def describe_group(shown: Shown, i: int) -> dict[str, Any]:
+def describe_group(shown: Shown, i: int, show: Callable[[str], str]) -> dict[str, Any]:
     """Describe a group and its first members.
 
     The label of a locked member is not shown.
@@ -141,7 +144,7 @@ def describe_group(shown: Shown, i: int) -> dict[str, Any]:
     members = []
     for row, one in zip(rows, part.itertuples()):
         locked = one.split in LOCKED
-        label = None if locked or not isinstance(one.label, str) else one.label
+        label = None if locked or not isinstance(one.label, str) else show(one.label)
         about = dict(width=int(one.width or 0), height=int(one.height or 0), uri=str(one.uri))
         known = dict(label=label, reviewed=bool(one.reviewed) and not locked)
         place = dict(split=one.split, locked=locked, inside=bool(shown.wanted[row]))

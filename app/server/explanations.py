@@ -13,6 +13,7 @@ from assay.curation.label_quality import live
 from assay.curation.label_quality.flagging import flag_labels
 from assay.curation.label_quality.score_files import LabelScores, read_cuts, read_leverage
 from assay.curation.review import progress
+from assay.curation.tasks.base import refuse_task
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     Returns dict sentences, probs (pairs of class and out-of-sample probability, the likeliest
     first), label, formula. UserError for a sample that has no score.
     """
+    refuse_task(
+        bench, "an explanation", "the reason beside the picture says which class is doubted"
+    )
     with suppress(UserError):  # of what is not scanned there is none
         live.refresh_scores(bench)
     kept, state = LabelScores.load(bench), bench.state()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from assay.curation.review.next_gain import Outlook
     from assay.curation.review.next_hundred import NextHundred
     from assay.curation.review.progress import FlagPrecision
+    from assay.curation.tasks.base import Task
 
 
 class Coming(NamedTuple):
@@ -29,15 +30,17 @@ class Coming(NamedTuple):
     gain: Outlook
 
 
-def predict_val(part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray) -> dict[str, str]:
-    """Predict each validation sample: {sample: class}.
+def predict_val(
+    part: pd.DataFrame, classes: Sequence[str], probs: np.ndarray, task: Task
+) -> dict[str, str]:
+    """Predict each validation sample: {sample: label}.
 
     part: a state without test and guard, of whose rows probs (n, k) are, out of sample; classes that are too few to
     judge have probability 0, for they are no answer.
     """
     val = np.flatnonzero(part.split.to_numpy(object) == "val")
     ids = part.index[val].to_numpy(object)
-    return dict(zip(ids, np.array(classes, object)[probs[val].argmax(1)]))
+    return dict(zip(ids, task.predict(probs[val], classes)))
 
 
 def load_baseline(file: Path, state: pd.DataFrame, predicted: dict[str, str]) -> dict:

@@ -15,6 +15,7 @@ from assay.curation.predictions.model_predictions import (
     read_predicted,
 )
 from assay.curation.statistics import contrasts
+from assay.curation.tasks.base import refuse_task
 from assay.curation.tasks.classification import TASK
 from assay.pipelines.evaluation.model_confusions import judge_models, measure_accuracy
 from assay.pipelines.evaluation.test_set import interval_to_dict
@@ -52,6 +53,11 @@ def describe_models(session: ReviewSession, view: BrowseView, asked: Asked) -> d
 
     The probe of an earlier version is fitted when it is chosen, and not before.
     """
+    refuse_task(
+        session.bench,
+        "confusions",
+        "assay experiment and its report judge several labels: share of labels right, exact match",
+    )
     write_fresh_scores(session)
     val, total = choose_validation(view, asked)
     [(runs,)] = session.bench.rows("select count(*) from runs")  # first: one that ends now is news
@@ -100,6 +106,11 @@ def describe_confusions(
 
     See judge_models.
     """
+    refuse_task(
+        session.bench,
+        "confusions",
+        "assay experiment and its report judge several labels: share of labels right, exact match",
+    )
     write_fresh_scores(session)
     val, total = choose_validation(view, asked)
     if not len(val):

@@ -56,6 +56,7 @@ def describe_row(shown: QueueEvidence, row: dict) -> dict:
             for j in near
         ],
         likely=list_likely_classes(shown, row["sample"]),
+        **ask_class(shown, row["sample"]),
         **show_text(shown, i, WORDS),
     )
 
@@ -78,7 +79,16 @@ def list_likely_classes(shown: QueueEvidence, sample: str) -> list[list]:
         return []
     p = np.where(scored.few, 0, scored.probs[at]).astype("f8")
     first = np.argsort(-p, kind="stable")[:LIKELY]
+    if "question" in scored.found:  # each class by itself
+        return [[scored.classes[c], round(float(p[c]), 4)] for c in first if p[c] > 0]
     return [[scored.classes[c], round(float(p[c] / p.sum()), 4)] for c in first if p[c] > 0]
+
+
+def ask_class(shown: QueueEvidence, sample: str) -> dict[str, str]:
+    """Name the class that a label set is asked about; {} where a sample has one label."""
+    found = shown.scored.found
+    asked = "question" in found and sample in found.index
+    return dict(question=found.question[sample]) if asked else {}
 
 
 def find_row(shown: QueueEvidence, sample: str) -> dict:

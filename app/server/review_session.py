@@ -35,6 +35,7 @@ from assay.curation.review import progress, queue
 from assay.curation.review.next_gain import foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
 from assay.curation.versioning.version_names import names_at
@@ -106,7 +107,8 @@ class ReviewSession:
             doubted = found.flagged.copy()
             doubted[found.index.intersection(list(contested))] = True
             unscored = {s for s in contested if s not in found.index}
-            predicted = live_effect.predict_val(part, scored.classes, answers)
+            task = task_of(self.bench)
+            predicted = live_effect.predict_val(part, scored.classes, answers, task)
             reviewed = progress.summarize_reviews(self.bench, state)
             rates = fit_rates(self.bench, scored)
             live = rates and self.scores.load_probe(state)
@@ -117,6 +119,7 @@ class ReviewSession:
             former = names.former_names(state.label.dropna().unique()) if names.renames else {}
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
+                self.task = task
                 self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
                 self.doubted, self.unscored = doubted, unscored
                 self.shown = QueueEvidence(
@@ -305,6 +308,7 @@ class ReviewSession:
                 self.state, self.predicted, live_effect.rename_baseline(baseline, self.former)
             )
             now = dict(seq=self.seq, error=self.error, left=left, doubted=doubted)
+            now |= dict(exact=self.task.name != "classification")
             return now | effect | live_effect.describe_reviews(self.reviewed, self.coming)
 
     def count_doubted(self) -> int:

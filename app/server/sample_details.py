@@ -15,6 +15,7 @@ from assay.curation.errors import NotScanned, UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.review.reviewers import list_other_votes
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.base import Task, task_of
 from assay.curation.times import show_time
 from assay.curation.versioning.history import blame_sample
 
@@ -53,10 +54,10 @@ def describe_sample(bench: Bench, sample: str, who: str, row: dict[str, Any]) ->
     )
     if locked:
         return about
-    votes = list_other_votes(bench, sample, who)
+    votes, task = list_other_votes(bench, sample, who), task_of(bench)
     edits = [] if votes["hidden"] else list_edits(bench, sample)
     return about | dict(
-        label=now.label,
+        label=show_label(task, now.label),
         tags=list(now.tags),
         keep=bool(now.keep),
         reviewed=bool(now.reviewed),
@@ -98,13 +99,15 @@ def list_sample_issues(bench: Bench, sample: str) -> list[dict]:
 
 def list_edits(bench: Bench, sample: str) -> list[dict]:
     """List who decided what about one sample, newest first."""
-    edits = blame_sample(bench, sample).edits
+    edits, task = blame_sample(bench, sample).edits, task_of(bench)
     return [
         dict(
             who=e.who,
             when=show_time(e.ts),
             field=e.field,
-            value=text_or_none(e.value),
+            value=show_label(task, text_or_none(e.value))
+            if e.field == "label"
+            else text_or_none(e.value),
             verdict=e.verdict,
             why=text_or_none(e.why),
             batch=e.batch,
@@ -123,7 +126,7 @@ def list_neighbours(bench: Bench, state: pd.DataFrame, sample: str) -> list[dict
         graph, node = neighbor_graph.load_nodes(bench, state)
     except NotScanned:
         return []
-    i = state.index.get_loc(sample)
+    i, task = state.index.get_loc(sample), task_of(bench)
     rows = neighbor_graph.rows_on_nodes(graph, node, state.keep.to_numpy(bool))
     near = neighbor_graph.neighbour_rows(graph, node[[i]], rows)[0]
     near = near[(near >= 0) & (near != i)][:NEAR]
@@ -131,11 +134,18 @@ def list_neighbours(bench: Bench, state: pd.DataFrame, sample: str) -> list[dict
         dict(
             sample=state.index[j],
             key=state.key.iloc[j],
-            label=None if state["split"].iloc[j] in LOCKED else state.label.iloc[j],
+            label=None
+            if state["split"].iloc[j] in LOCKED
+            else show_label(task, state.label.iloc[j]),
             locked=state["split"].iloc[j] in LOCKED,
         )
         for j in near
     ]
+
+
+def show_label(task: Task, label: str | None) -> str | None:
+    """Write a label as people read it."""
+    return task.show(label) if isinstance(label, str) else label
 
 
 def finite(value: Any) -> float | None:

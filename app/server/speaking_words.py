@@ -21,6 +21,7 @@ from assay.curation.label_quality.scoring import without_locked
 from assay.curation.media.base import media_of
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import refuse_task
 from assay.pipelines.embedders.base import known_embedder
 
 WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
@@ -91,6 +92,7 @@ def find_speaking_words(session: ReviewSession, sample: str) -> dict:
 
     Dict words ([start, end, weight] each, by characters), toward, against (classes), how (a sentence).
     """
+    refuse_task(session.bench, "words that speak for it", "the reason says which class is doubted")
     state, scored = session.state, session.scored
     if scored is None or sample not in state.index:
         raise UserError("expected a sample that is scored, found another", "wait for the scores")

@@ -18,6 +18,7 @@ class Column:
     hidden_for_test: bool = False  # null for every sample of test and guard
     source: str = "state"  # which part of the bench it is read from, see column_arrays
     bars: bool = False  # a facet of it is a histogram, unless it has few values
+    sets: bool = False  # its texts are sets of classes, and = asks for a member
 
 
 def _own(name: str, kind: Kind, says: str, **more) -> Column:
@@ -96,6 +97,7 @@ OWN = (
         source="duplicates",
     ),
 )
+SETS = ("label", "given_label", "suggestion")  # of a bench with several labels a sample
 SAYS_OF_PROPERTY = dict(
     brightness="mean brightness, 0 to 1",
     brightness_perc_5="brightness of its darkest pixels (5th percentile), 0 to 1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import NoReturn
@@ -110,6 +111,11 @@ class ConditionWriter:
         left, right = self._alike(node["left"], node["right"])
         self._remember(node["left"], node["right"])
         self._remember(node["right"], node["left"])
+        if node["type"] in ("COMPARE_EQUAL", "COMPARE_NOTEQUAL"):
+            for column, value in ((node["left"], node["right"]), (node["right"], node["left"])):
+                if member := self._write_member(column, value):
+                    no = "not " * (node["type"] == "COMPARE_NOTEQUAL")
+                    return f"({no}{member})", "bool"
         return f"({left} {COMPARISONS[node['type']]} {right})", "bool"
 
     def _between(self, node: dict) -> tuple[str, str]:
@@ -127,6 +133,10 @@ class ConditionWriter:
             for child in children[1:]:
                 self._remember(children[0], child)
             value, *among = self._alike(*children)
+            members = [self._write_member(children[0], child) for child in children[1:]]
+            if all(members):
+                no = "not " * (kind == "COMPARE_NOT_IN")
+                return f"({no}({' or '.join(filter(None, members))}))", "bool"
             word = "in" if kind == "COMPARE_IN" else "not in"
             return f"({value} {word} ({', '.join(among)}))", "bool"
         if kind == "OPERATOR_COALESCE":
@@ -303,6 +313,20 @@ class ConditionWriter:
         if kind == "list":
             self.refuse(node, "a list", quote_text(text), f"as in has(tags, {quote_text(text)})")
         return quote_text(text) if kind in ("text", "time") else text.strip()
+
+    def _write_member(self, column: dict, value: dict) -> str | None:
+        """Write whether a column of label sets has a class; None where it is no such column.
+
+        Such as `["cat", "dog"]` is a whole set, which is compared as it is.
+        """
+        if column["class"] != "COLUMN_REF" or not _is_text(value):
+            return None
+        name, text = self._find_column(column), value["literal"]["text"]
+        if not self.columns[name].sets or text.startswith("["):
+            return None
+        sql, quoted = self.write(column)[0], json.dumps(text, ensure_ascii=False)
+        first, later = quote_text(f"[{quoted}"), quote_text(f", {quoted}")
+        return f"(contains({sql}, {first}) or contains({sql}, {later}))"
 
     def _remember(self, column: dict, value: dict) -> None:
         """Remember what a column is compared with."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.curation.filtering.columns import Column
+from assay.curation.tasks.multilabel import read_set
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +56,8 @@ def count_facet(column: Column, array: pa.Array, rows: np.ndarray, locked: np.nd
         encoded = encode(array)
         codes = encoded.indices.fill_null(-1).to_numpy()
         names = encoded.dictionary
+        if column.sets:
+            return _count_members(column, names.to_pylist(), codes[rows], hidden)
     count = np.bincount(codes[rows] + 1, minlength=len(names) + 1)
     return _rank(column.name, names, count[1:], int(count[0]), hidden)
 
@@ -63,8 +67,11 @@ def encode(array: pa.Array) -> pa.DictionaryArray:
     return array if hasattr(array, "dictionary") else array.dictionary_encode()
 
 
-def present_values(array: pa.Array) -> list[str]:
-    """List the different texts of a column, or of its lists."""
+def present_values(array: pa.Array, sets: bool = False) -> list[str]:
+    """List the different texts of a column, or of its lists, or the members of its sets."""
+    if sets:
+        texts = present_values(array)
+        return list(dict.fromkeys([*texts, *(name for text in texts for name in read_set(text))]))
     values = array.flatten() if hasattr(array, "offsets") else array
     encoded = encode(values)
     codes = np.unique(encoded.indices.drop_null().to_numpy())
@@ -84,6 +91,20 @@ def _rank(name: str, names, count: np.ndarray, missing: int, locked: int) -> Fac
     return Facet(
         name, values, int(np.count_nonzero(count)) - len(values), missing=missing, locked=locked
     )
+
+
+def _count_members(column: Column, sets: list[str], codes: np.ndarray, locked: int) -> Facet:
+    """Count the samples whose set has each class; of no class, the empty set.
+
+    codes (m,): numbers into `sets`, -1 for none.
+    """
+    count: Counter[str] = Counter()
+    for text, n in zip(sets, np.bincount(codes + 1, minlength=len(sets) + 1)[1:].tolist()):
+        for name in read_set(text) or ("[]",):
+            count[name] += n
+    names = list(count)
+    numbers = np.array([count[name] for name in names], int)
+    return _rank(column.name, names, numbers, int((codes < 0).sum()), locked)
 
 
 def _count_lists(column: Column, array: pa.Array, rows: np.ndarray, locked: int) -> Facet:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from assay.curation.filtering import column_arrays
 from assay.curation.filtering.columns import (
     OWN,
     SAYS_OF_PROPERTY,
+    SETS,
     SIMILARITY,
     Column,
     predicted_column,
@@ -39,6 +41,7 @@ from assay.curation.media.base import media_of
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -124,7 +127,8 @@ class Snapshot:
                 self.gaps[part] = before.gaps[part]
 
     def _list_columns(self) -> Iterable[Column]:
-        yield from OWN
+        several = task_of(self.bench).name == "multilabel"
+        yield from (replace(c, sets=True) if several and c.name in SETS else c for c in OWN)
         taken = {column.name for column in OWN} | {SIMILARITY.name, *SAYS_OF_PROPERTY}
         for name, says in SAYS_OF_PROPERTY.items():
             yield Column(name, "number", says, source="properties", bars=True)
@@ -278,7 +282,8 @@ class Snapshot:
         array = self.array(name)
         if array.null_count == len(array):
             return False
-        return column.kind != "text" or len(encode(array).dictionary) <= TOO_MANY
+        # the members of sets are few, however many sets there are
+        return column.kind != "text" or column.sets or len(encode(array).dictionary) <= TOO_MANY
 
     def describe_gaps(self, names: Iterable[str]) -> list[str]:
         """Say which of some columns are empty, and why."""
@@ -300,7 +305,7 @@ class Snapshot:
             named = name in NAMED or read_model(name) is not None
             if not named or column.source in self.gaps:
                 continue
-            known = present_values(self.array(name))
+            known = present_values(self.array(name), column.sets)
             if value not in known:
                 near = suggest_names(value, known)
                 meant = f"; did you mean {' or '.join(near)}?" if near else ""

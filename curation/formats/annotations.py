@@ -57,7 +57,8 @@ class Annotations:
         if not options.pictures_only:
             raise UserError(
                 f"expected one label for each image in {path.name}, found {said}",
-                "Assay does not read these yet; --pictures-only imports the images without labels",
+                "--multilabel takes the classes of an image's objects as its labels; --pictures-only imports the"
+                " images without labels",
             )
         root = path if path.is_dir() else path.parent
         root = Path(options.images) if options.images else root

@@ -212,7 +212,13 @@ def list_any(archive: Archive, options: ImportOptions) -> tuple[Listing, Path, s
     with name_files(archive) as (place, prefix):
         root = place if place.is_dir() else place.parent
         with plain_paths(root, archive):
-            return find_format(place).read(place, replace(options, format=None)), root, prefix
+            return (
+                find_format(place, None, options.multilabel).read(
+                    place, replace(options, format=None)
+                ),
+                root,
+                prefix,
+            )
 
 
 def list_folders(archive: Archive, options: ImportOptions) -> tuple[Listing, Path, str] | None:
@@ -248,7 +254,7 @@ def by_level(name: str) -> str:
 def patch_archive(archive: Archive, changes: pd.DataFrame, options: ImportOptions) -> Patch:
     """Plan how an archive takes over changes: as its folder would."""
     with name_files(archive) as (place, prefix), tempfile.TemporaryDirectory() as scratch:
-        found = find_format(place)
+        found = find_format(place, None, options.multilabel)
         if not isinstance(found, PatchableFormat):
             raise UserError(
                 f"expected sources that can be written again, found {archive.path.name}: {found.name}",

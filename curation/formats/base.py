@@ -53,6 +53,9 @@ class ImportOptions:
         None  # which folder is the class: 1 is the topmost; None: ask, if in doubt
     )
     pictures_only: bool = False  # import the images without the labels beside them
+    multilabel: bool = (
+        False  # several labels a sample: a|b in a cell; of boxes the classes in each image
+    )
     config: str | None = None  # of a data set that has several configurations
     sheet: str | None = None  # of a workbook: which one is read
     # for the import that compares it with the bench
@@ -98,6 +101,7 @@ class Listing:
     classes: list[str] = field(default_factory=list)  # in the order that the source declares
     parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
     media: str = "image"  # the media type of all samples; a text may be in a sample's `text`
+    task: str = "classification"  # what the labels say: see curation/tasks
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class Source:
     path: str = ""  # where it lies, if it lies somewhere
     parents: dict[str, str] = field(default_factory=dict)  # class -> what it is a kind of
     media: str = "image"  # the media type of all samples
+    task: str = "classification"  # what the labels say: see curation/tasks
 
 
 class Format(Protocol):

@@ -234,6 +234,11 @@ def set_cells(column: pa.ChunkedArray, new: dict[int, Any], name: str) -> pa.Chu
     if pa.types.is_dictionary(column.type):
         return set_categories(column, new, name)
     order = sorted(new)
+    if pa.types.is_nested(column.type):  # no kernel replaces lists
+        cells = column.to_pylist()
+        for n in order:
+            cells[n] = make_cell(new[n], column.type, name).as_py()
+        return pa.chunked_array([pa.array(cells, column.type)], column.type)
     values = pa.array([make_cell(new[n], column.type, name) for n in order], column.type)
     chosen = set(new)
     mask = pa.array([n in chosen for n in range(len(column))])

@@ -12,6 +12,7 @@ from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.read import read_source
 from assay.curation.formats.remote_source import fetch_archive
 from assay.curation.system.scratch import scratch_folder
+from assay.curation.tasks.base import find_task
 
 
 def preview_source(path: str | Path, options: ImportOptions | None = None) -> dict:
@@ -36,7 +37,8 @@ def preview_source(path: str | Path, options: ImportOptions | None = None) -> di
 def describe_source(source: Source) -> dict:
     """Describe a source as preview_source returns it."""
     frame = source.frame
-    counts = frame.label.dropna().value_counts()
+    task = find_task(source.task)
+    counts = frame.label.dropna().map(task.members).explode().value_counts()
     order = [name for name in source.classes if name in counts]
     order += sorted(set(counts.index) - set(order))
     splits = frame["split"].fillna("to be drawn").value_counts()

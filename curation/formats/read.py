@@ -31,7 +31,11 @@ from assay.curation.formats.remote_source import fetch_source, place_samples, se
 from assay.curation.formats.split_words import map_splits
 from assay.curation.media.addresses import clean_address, is_address, scheme_of
 from assay.curation.system.collector import pause_collector
+from assay.curation.tasks.base import find_task, list_members
 from assay.curation.text import format_count
+
+# formats that have one class an image, or refuse objects; and the one that makes labels of objects
+HAS_OBJECTS, TAGS = ("annotations", "coco-classes", "cvat"), "image-tags"
 
 
 def read_source(path: str | Path, options: ImportOptions | None = None) -> Source:
@@ -54,7 +58,8 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
         )
     try:
         with pause_collector():
-            return make_source(find_format(path, options.format).read(path, options), options, path)
+            reader = find_format(path, options.format, options.multilabel)
+            return make_source(reader.read(path, options), options, path)
     except OSError as e:
         raise UserError(
             f"cannot read {e.filename} ({e.strerror})", "is it still there, and may you read it?"
@@ -86,8 +91,10 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
     if options.pictures_only:
         for sample in samples:
             sample["label"] = None
-    classes = {sample["label"] for sample in samples} - {None}
-    if len(classes) == 1 and not exported:
+    labels = {sample["label"] for sample in samples} - {None}
+    task = find_task(listing.task)
+    classes = set(list_members(task, labels))
+    if len(classes) == 1 and not exported and task.name == "classification":
         lost = listing.left_out
         without = ""
         if lost:
@@ -99,7 +106,9 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
             "--label-column names another column; --pictures-only imports the images without labels",
         )
     if not exported:
-        notes += note_blank_words(sample["label"] for sample in samples)
+        notes += note_blank_words(
+            name for sample in samples if sample["label"] for name in task.members(sample["label"])
+        )
     import pandas as pd
 
     frame = pd.DataFrame(samples, dtype=object)
@@ -116,6 +125,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         str(path or ""),
         {} if options.pictures_only else listing.parents,
         listing.media,
+        "classification" if options.pictures_only else listing.task,
     )
 
 
@@ -136,8 +146,10 @@ def refuse_own_splits(samples: list[dict], options: ImportOptions, name: str) ->
         )
 
 
-def find_format(path: Path, asked: str | None = None) -> ReadableFormat:
+def find_format(path: Path, asked: str | None = None, multilabel: bool = False) -> ReadableFormat:
     """Find the format of a source, or the one called `asked`.
+
+    multilabel: several labels a sample are asked for, which an image's objects may be.
 
     UserError says what each format expects; AmbiguousSource names the formats where several are
     sure that it is theirs.
@@ -153,7 +165,7 @@ def find_format(path: Path, asked: str | None = None) -> ReadableFormat:
             [Reading(match.why, f"--format {f.name}") for f, match in sure],
         )
     if found := choose_best(formats, matches):
-        return found
+        return find_asked(formats, TAGS) if multilabel and found.name in HAS_OBJECTS else found
     if not path.exists():
         problem = f"expected a folder or a file to import, found nothing at {path}"
         raise MissingFile(problem, "check the path", path)

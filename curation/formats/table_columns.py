@@ -55,12 +55,13 @@ def choose_roles(
     find: Finder | None = None,
     split_map: dict[str, str] | None = None,
     pictures_only: bool = False,
+    several: bool = False,
 ) -> Roles:
     """Choose the columns that the importer asked for, and guess the others.
 
     asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
-    the table. find: looks whether images are there. UserError where there is no column of images
-    or texts; AmbiguousSource where these, labels or splits could be several.
+    the table. find: looks whether images are there. several: a row has several labels. UserError where
+    there is no column of images or texts; AmbiguousSource where these, labels or splits could be several.
     """
     notes: list[str] = []
     find = None if exported else find
@@ -86,9 +87,9 @@ def choose_roles(
     label = "none" if pictures_only or asked.get("label") == "none" else label
     if exported and not label:
         label = next((name for name in table.columns if name == "label"), None)
-    labels = choose_labels(table, label, taken, file)
+    labels = choose_labels(table, label, taken, file, several)
     if exported:
-        labels = Labels(labels.column)
+        labels = Labels(labels.column, several=labels.several)
     return Roles(content, id, split, group, labels, flag, notes, media)
 
 

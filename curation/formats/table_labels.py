@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.formats.label_sets import ONES, choose_separator, holds_lists
 from assay.curation.formats.table_cells import Table
 from assay.curation.text import format_count
 
@@ -30,7 +31,6 @@ MASKS = {"encodedpixels", "segmentation", "rle", "polygon", "polygons"}
 WHOLE = re.compile(r"-?\d+(\.0+)?")
 BITS = {"0", "1", "0.0", "1.0", "True", "False", "true", "false"}
 NUMBER = re.compile("(id|idx|index|code|number|nr)$")
-ONES = {"1", "1.0", "True", "true"}
 
 
 class NoLabelColumn(UserError):
@@ -49,13 +49,20 @@ class Labels:
     classes: list[str] = field(default_factory=list)  # as declared, in order
     how: str = ""  # why it was taken, where that was a guess
     notes: list[str] = field(default_factory=list)
+    several: str = ""  # why a row may have several labels; "": it has one
+    separator: str = ""  # of several in one text
 
     def all_columns(self) -> set[str]:
         return {name for name in (self.column, self.index, *self.one_hot) if name}
 
 
-def choose_labels(table: Table, asked: str | None, taken: set[str | None], file: str) -> Labels:
+def choose_labels(
+    table: Table, asked: str | None, taken: set[str | None], file: str, several: bool = False
+) -> Labels:
     """Choose the columns of the labels.
+
+    several: a row has several labels, whatever it looks like. Else it has where cells are lists, or two columns of 0
+    and 1 are set; texts such as a|b are asked about.
 
     Asked for, or named so; else the only one that could be it: that has a word of LABELS in its
     name, or values that come twice each, or so. AmbiguousSource where there are several.
@@ -64,6 +71,8 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
         return Labels()
     free = {name: values for name, values in table.columns.items() if name not in taken}
     if asked:
+        if found := choose_several(table, asked, several):
+            return found
         refuse_lists(asked, table.columns[asked], file)
         example = find_several(table.columns[asked])
         found = pair_columns(table, free, asked)
@@ -72,21 +81,43 @@ def choose_labels(table: Table, asked: str | None, taken: set[str | None], file:
     named, how = [name for name in free if plain_name(name) in NAMED], ""
     refuse_objects(free, file)
     if len(named) > 1:
-        return choose_named(table, free, named, file)
+        return choose_named(table, free, named, file, several)
     if not named:
         free = {name: values for name, values in free.items() if not names_other(name)}
         bits = [name for name, values in free.items() if holds_bits(values)]
         words = [n for n in free if any(word in n.lower() for word in LABELS) and n not in bits]
-        if len(bits) > 2 and not words:
-            return read_one_hot(free, bits, file)
-        could = [n for n in free if n in words or holds_classes(free[n])]
+        if len(bits) > 2 and not words or several and len(bits) > 1 and not words:
+            return read_one_hot(free, bits, several)
+        listed = [n for n in free if n not in words and holds_lists(free[n])]
+        could = [n for n in free if n in words or n in listed or holds_classes(free[n])]
+        called = [n for n in listed if several or plain_name(n) in PLURALS]
+        could = called if len(called) == 1 else could
+        could = could or [n for n in free if plain_name(n) in PLURALS and find_several(free[n], n)]
         could = drop_numbers(free, could)
         if len(could) != 1:
             raise ask_label(table, free, could, file)
         named, how = could, f"the only column that could be it: --label-column {could[0]}"
+    if found := choose_several(table, named[0], several, how):
+        return found
     refuse_lists(named[0], free[named[0]], file)
     refuse_several(named[0], free[named[0]], file)
     return pair_columns(table, free, named[0], how)
+
+
+def choose_several(table: Table, column: str, several: bool, how: str = "") -> Labels | None:
+    """Choose a column whose rows have several labels; None where each has one."""
+    values = table.columns[column]
+    why = ""
+    separator = choose_separator(values) if several else ""
+    if holds_lists(values):
+        why = f"the column {column} holds lists"
+    elif several:
+        between = f", with {separator} between them in the column {column}" if separator else ""
+        why = f"--multilabel says so{between}"
+    if not why:
+        return None
+    classes = table.categories.get(column, [])
+    return Labels(column, classes=classes, how=how, several=why, separator=separator)
 
 
 def plain_name(name: str) -> str:
@@ -94,13 +125,17 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.lower())
 
 
-def choose_named(table: Table, free: dict, named: list[str], file: str) -> Labels:
+def choose_named(
+    table: Table, free: dict, named: list[str], file: str, several: bool = False
+) -> Labels:
     """Choose of several columns that are called like labels."""
     left = drop_numbers(free, named)
     if len(left) > 1 and all(free[name] == free[left[0]] for name in left[1:]):
         left = left[:1]
     if len(left) > 1:
         raise ask_label(table, free, left, file)
+    if found := choose_several(table, left[0], several):
+        return found
     refuse_lists(left[0], free[left[0]], file)
     refuse_several(left[0], free[left[0]], file)
     return pair_columns(table, free, left[0])
@@ -199,18 +234,21 @@ def holds_classes(values: list) -> bool:
     )
 
 
-def read_one_hot(free: dict, bits: list[str], file: str) -> Labels:
-    """Read a column for each class, where no row has two set."""
+def read_one_hot(free: dict, bits: list[str], several: bool = False) -> Labels:
+    """Read a column for each class; where a row has two set, rows have several labels."""
     most = max(
         (sum(str(v) in ONES for v in row) for row in zip(*(free[b] for b in bits))), default=0
     )
-    if most > 1:
-        raise UserError(
-            f"expected one label a row in {file}, found rows with {most} of the {format_count(len(bits), 'column')} "
-            f"{', '.join(bits[:5])} set: several labels for an image, which Assay does not read yet",
-            "--pictures-only imports the images without labels; --label-column NAME takes one column",
+    count = format_count(len(bits), "column")
+    if most > 1 or several:
+        why = (
+            f"a row has {most} of the {count} of 0 and 1 set"
+            if most > 1
+            else "--multilabel says so"
         )
-    how = f"one of {format_count(len(bits), 'column')} is set in each row: {', '.join(bits[:5])}"
+        how = f"{count} of 0 and 1: {', '.join(bits[:5])}"
+        return Labels(one_hot=tuple(bits), classes=list(bits), how=how, several=why)
+    how = f"one of {count} is set in each row: {', '.join(bits[:5])}"
     return Labels(one_hot=tuple(bits), classes=list(bits), how=how)
 
 
@@ -250,12 +288,13 @@ def refuse_objects(free: dict, file: str) -> None:
 
 
 def refuse_lists(name: str, values: list, file: str) -> None:
-    """Refuse a column of lists, which are several labels."""
+    """Refuse a column of structs, or of lists and others."""
     if any(isinstance(v, list | dict) for v in values):
         raise UserError(
-            f"expected text or numbers in the column {name} of {file}, found lists or structs: "
-            "several labels for an image, which Assay does not read yet",
-            "name another column; --pictures-only imports the images without labels",
+            f"expected text, numbers or lists of them in the column {name} of {file}, found lists beside others,"
+            " or structs",
+            "name another column; --multilabel takes a text as a list of one; --pictures-only imports the images"
+            " without labels",
         )
 
 
@@ -267,7 +306,8 @@ def refuse_several(name: str, values: list, file: str) -> None:
             f"several, such as {example[:60]!r}",
             [
                 Reading("each text is a class of its own", name_option(name)),
-                Reading("the images without labels: several are not read yet", "--pictures-only"),
+                Reading("several labels: each part is a class", "--multilabel"),
+                Reading("the images without labels", "--pictures-only"),
             ],
         )
 

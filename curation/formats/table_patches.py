@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -19,12 +20,13 @@ from assay.curation.formats.excel_tables import EXCEL
 from assay.curation.formats.json_class_patches import add_names, check_names, number_cells
 from assay.curation.formats.json_tables import find_shape
 from assay.curation.formats.json_text import parse_json
+from assay.curation.formats.label_sets import ONES, choose_separator, read_cell, read_json_list
 from assay.curation.formats.moves import none_of
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Shard, Table
 from assay.curation.formats.table_columns import as_texts, as_written
 from assay.curation.formats.table_files import JSON, JSON_LINES, read_table
-from assay.curation.formats.table_labels import ONES, WHOLE
+from assay.curation.formats.table_labels import WHOLE
 from assay.curation.formats.table_rows import read_rows
 from assay.curation.formats.table_words import Rows
 from assay.curation.formats.text_patches import (
@@ -34,6 +36,7 @@ from assay.curation.formats.text_patches import (
     patch_json_lines,
     rewrite_text,
 )
+from assay.curation.tasks.multilabel import read_set
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -191,7 +194,8 @@ def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
 
     Such are a blank, nan, and numbers that read as others.
     """
-    column = rows.roles.labels.column
+    labels = rows.roles.labels
+    column = labels.column
     if column is None:
         return
     cells = list(found.table.columns[column])
@@ -201,7 +205,11 @@ def refuse_misread(path: Path, found: TableChanges, rows: Rows) -> None:
             cells[n] = new[column]
             want[n] = None if new[column] is None else found.labels[n]
     texts = as_written if rows.exported else as_texts
-    for n, (text, label) in enumerate(zip(texts(cells, column), want)):
+    if labels.several:
+        found_texts = [read_cell(cell, labels.separator) for cell in cells]
+    else:
+        found_texts = texts(cells, column)
+    for n, (text, label) in enumerate(zip(found_texts, want)):
         if text != label:
             raise UserError(
                 f"expected labels that {path.name} can say, found {label!r:.100} on "
@@ -244,6 +252,8 @@ class CellWriter:
     def label_cells(self, n: int, label: str | None, unsaid: Counter[str]) -> dict[str, Any]:
         """The cells that give row `n` a label."""
         labels, columns = self.rows.roles.labels, self.table.columns
+        if labels.several:
+            return self.set_cells(n, label)
         if labels.one_hot:
             return self.one_hot_cells(n, label)
         if labels.column is None:
@@ -266,6 +276,30 @@ class CellWriter:
             unsaid[f"class is new in {labels.index}: {label} is {self.numbers[label]}"] += 1
         return self.numbers[label]
 
+    def set_cells(self, n: int, label: str | None) -> dict[str, Any]:
+        """The cells that give row `n` several labels."""
+        labels, columns = self.rows.roles.labels, self.table.columns
+        names = list(read_set(label)) if label is not None else []
+        if labels.column:
+            cells = columns[labels.column]
+            return {labels.column: form_set(cells, n, None if label is None else names)}
+        if unknown := set(names) - set(labels.one_hot):
+            raise UserError(
+                f"expected classes among {', '.join(labels.one_hot)[:300]}, found {min(unknown)}",
+                "such a class has no column in this table: export another, --format manifest",
+            )
+        one, zero = self.find_bits()
+        bits = {name: one if name in names else zero for name in labels.one_hot}
+        return {k: v for k, v in bits.items() if label is None or str(columns[k][n]) != str(v)}
+
+    def find_bits(self) -> tuple[Any, Any]:
+        """Find what the columns of 0 and 1 have for each."""
+        names = self.rows.roles.labels.one_hot
+        cells = [cell for name in names for cell in self.table.columns[name]]
+        one = next((cell for cell in cells if str(cell) in ONES), "1")
+        zero = next((cell for cell in cells if str(cell) not in ONES), "0")
+        return one, zero
+
     def one_hot_cells(self, n: int, label: str | None) -> dict[str, Any]:
         """The cells of a row that has one of several columns set."""
         names = self.rows.roles.labels.one_hot
@@ -274,9 +308,7 @@ class CellWriter:
                 f"expected one of the classes {', '.join(names)[:300]}, found {label}",
                 "such a class has no column in this table: export another, --format manifest",
             )
-        cells = [cell for name in names for cell in self.table.columns[name]]
-        one = next((cell for cell in cells if str(cell) in ONES), "1")
-        zero = next((cell for cell in cells if str(cell) not in ONES), "0")
+        one, zero = self.find_bits()
         old = self.rows.labels[n]
         return ({old: zero} if old else {}) | ({label: one} if label else {})
 
@@ -302,6 +334,24 @@ class CellWriter:
             return {roles.split: next(cell for cell in cells if str(cell) == flags[0])}
         word = words.most_common(1)[0][0] if words else split
         return {roles.split: form_cell(cells, word)}
+
+
+def form_set(cells: list, n: int, names: list[str] | None) -> Any:
+    """Say names as the cells of a column do: as a list, as JSON, or with marks between them."""
+    known = [cell for cell in cells if cell is not None and cell == cell and cell != ""]
+    if names is None or not known:
+        return None if names is None else names
+    kind = next((cell for cell in known if isinstance(cell, list)), None)
+    if kind is None and all(isinstance(c, str) and read_json_list(c) is not None for c in known):
+        return json.dumps(names, ensure_ascii=all(c.isascii() for c in known))
+    if kind is None:
+        mark = choose_separator(known) or "|"
+        spaced = any(f"{mark} " in str(cell) for cell in known)
+        return f"{mark} ".join(names) if spaced and names else mark.join(names) or "[]"
+    old = [str(name) for name in cells[n] or []] if isinstance(cells[n], list) else []
+    order = [name for name in old if name in names] + [name for name in names if name not in old]
+    numbers = all(isinstance(v, int) for cell in known for v in cell) and any(known)
+    return [int(name) if numbers and WHOLE.fullmatch(name) else name for name in order]
 
 
 def form_cell(cells: list, text: str | None) -> Any:

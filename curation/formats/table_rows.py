@@ -11,9 +11,10 @@ from typing import Any
 from assay.curation.errors import UserError
 from assay.curation.formats.base import ImportOptions, Listing
 from assay.curation.formats.column_files import name_split
+from assay.curation.formats.label_sets import ONES, BadLabels, read_cell, read_set_bits
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_columns import Finder, Roles, as_texts, as_written, choose_roles
-from assay.curation.formats.table_labels import ONES
+from assay.curation.formats.table_labels import Labels
 from assay.curation.formats.table_words import (
     Rows,
     describe_file,
@@ -51,6 +52,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         make_finder(root, options.images),
         options.split_map,
         options.pictures_only,
+        options.multilabel,
     )
     texts = as_written if exported else as_texts
     splits = texts(columns[roles.split], roles.split) if roles.split else [None] * n
@@ -61,10 +63,11 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
             split for shard in table.shards for split in [name_split(shard.name)] * shard.rows
         ]
         splits = splits or [None] * n
+    labels, wrong_labels = read_labels(table, roles, texts)
     return Rows(
         exported,
         roles,
-        read_labels(table, roles, texts),
+        labels,
         splits,
         texts(columns[roles.id], roles.id) if roles.id else None,
         list(
@@ -72,21 +75,49 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
             if roles.media == "text"
             else locate_images(path, table, roles.content, exported, options)
         ),
+        wrong_labels,
     )
 
 
-def read_labels(table: Table, roles: Roles, texts: Any) -> list[str | None]:
-    """Read the label of each row."""
+def read_labels(table: Table, roles: Roles, texts: Any) -> tuple[list[str | None], dict[int, str]]:
+    """Read the label of each row.
+
+    Returns also {row: what is wrong} of rows with several labels that cannot be read.
+    """
     labels = roles.labels
+    if labels.several:
+        return read_several(table, labels)
     if labels.one_hot:
         rows = zip(*(table.columns[name] for name in labels.one_hot))
         set_ones = (
             [name for name, cell in zip(labels.one_hot, row) if str(cell) in ONES] for row in rows
         )
-        return [names[0] if names else None for names in set_ones]
+        return [names[0] if names else None for names in set_ones], {}
     if labels.column is None:
-        return [None] * len(table.places)
-    return texts(table.columns[labels.column], labels.column)
+        return [None] * len(table.places), {}
+    return texts(table.columns[labels.column], labels.column), {}
+
+
+def read_several(table: Table, labels: Labels) -> tuple[list[str | None], dict[int, str]]:
+    """Read the several labels of each row: see read_labels."""
+    found: list[str | None] = []
+    wrong: dict[int, str] = {}
+    cells = (
+        list(zip(*(table.columns[name] for name in labels.one_hot)))
+        if labels.one_hot
+        else table.columns[labels.column]
+    )
+    for row, cell in enumerate(cells):
+        try:
+            label = (
+                read_set_bits(labels.one_hot, cell)
+                if labels.one_hot
+                else read_cell(cell, labels.separator, labels.classes)
+            )
+        except BadLabels as e:
+            label, wrong[row] = None, str(e)
+        found.append(label)
+    return found, wrong
 
 
 def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
@@ -122,7 +153,7 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
                 sample["key"] = sample["id"]
             names = [sample["key"], f"id {sample['id']}"]
         twice = [first[name] for name in names if name in first]
-        wrong = find_bad_text(sample)
+        wrong = find_bad_text(sample, MAX_TEXT if roles.labels.several else MAX_NAME)
         if key is None or wrong:
             reason = f"has {wrong}" if wrong else f"has no {roles.id or roles.content}"
             left_out.append((row[i], reason))
@@ -140,6 +171,8 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
             left_out.append((key, reason))
         elif place.wrong:
             left_out.append((key, f"{place.wrong} ({row[i]})"))
+        elif i in rows.wrong_labels:
+            left_out.append((key, f"{rows.wrong_labels[i]} ({row[i]})"))
         else:
             samples.append(sample)
             first |= dict.fromkeys(names, i)
@@ -164,6 +197,7 @@ def list_samples(path: Path, table: Table, options: ImportOptions) -> Listing:
         describe_roles(table, rows),
         classes=[] if rows.exported else roles.labels.classes,
         media=roles.media,
+        task="multilabel" if roles.labels.several else "classification",
     )
 
 
@@ -207,9 +241,9 @@ def as_names(values: list, column: str) -> list[str | None]:
     return as_texts(values, column)
 
 
-def find_bad_text(sample: dict) -> str | None:
+def find_bad_text(sample: dict, longest_label: int = MAX_NAME) -> str | None:
     """Say what keeps a sample's key or label out."""
-    for what, most in (("key", MAX_TEXT), ("label", MAX_NAME)):
+    for what, most in (("key", MAX_TEXT), ("label", longest_label)):
         if sample[what] and (wrong := find_flaw(sample[what], most)):
             return f"{what} that {wrong}"
     return None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.curation.formats.base import ImportOptions
+from assay.curation.formats.label_sets import count_sets, explain_task
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_columns import Roles
 from assay.curation.media.locations import Place
+from assay.curation.tasks.base import find_task, list_members
 from assay.curation.text import format_count
 
 SHOWN = 10  # names of columns or classes in a line
@@ -27,6 +29,7 @@ class Rows:
     splits: list[str | None]
     ids: list[str | None] | None  # of a column of ids, where there is one
     places: list[Place]  # of the images
+    wrong_labels: dict[int, str] = field(default_factory=dict)  # row -> why they cannot be read
 
     def key(self, i: int) -> str | None:
         return self.places[i].key if self.ids is None else self.ids[i]
@@ -66,7 +69,9 @@ def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
     """Say what became of each column."""
     roles, labels = rows.roles, rows.roles.labels
     said = {roles.media: f"the column {roles.content}"}
-    n = len(set(rows.labels) - {None})
+    n = len(
+        list_members(find_task("multilabel" if labels.several else "classification"), rows.labels)
+    )
     if labels.one_hot:
         said["label"] = f"{labels.how} ({n} classes)"
     elif labels.column:
@@ -75,6 +80,9 @@ def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
         said["label"] = f"the column {labels.column} ({n:,} classes){index}{how}"
     else:
         said["label"] = "none"
+    if labels.several:
+        said["label"] += f", {count_sets(rows.labels)}"
+        said["task"] = explain_task(labels.several)
     if any(rows.splits):
         where = f"the column {roles.split}" if roles.split else "the name of each file"
         counts = Counter(split for split in rows.splits if split)

@@ -14,6 +14,7 @@ from assay.curation.media.pixels import Pixels
 from assay.curation.media.stored_traits import load_traits
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
+from assay.curation.tasks.base import refuse_task
 from assay.curation.versioning.class_list import numbered_classes
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class TorchDataset:
         version: that it is of, for the order of its classes.
         arrays: the bench's own copies, at the working size: the longest side of any, at most 128 pixels.
         """
+        refuse_task(
+            bench,
+            "a dataset of class indices",
+            "bench.frame(version, split) has the sets of classes, as JSON lists",
+        )
         frame = frame[frame.label.notna()]
         self.classes: list[str] = numbered_classes(bench, sorted(set(frame.label)), version)
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}

@@ -38,6 +38,7 @@ from assay.curation.media.addresses import is_address
 from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
+from assay.curation.tasks.base import OtherTask, list_members, task_of
 from assay.curation.text import format_count, safe_name, write_csv
 from assay.curation.versioning import states
 from assay.curation.versioning.class_list import numbered_classes
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 SOURCE = "source"  # the format of each source itself
 
 OF_ANY_MEDIUM = ("manifest", "cleanlab")  # these name samples, and hold none
+OF_ANY_TASK = ("manifest", "cleanlab")  # these have labels as text, of sets as JSON lists
 
 
 def export_version(
@@ -83,6 +85,12 @@ def export_version(
             f"expected a format that holds {media.name}s, found {format}: it is for images",
             f"these can: {', '.join((SOURCE, *OF_ANY_MEDIUM))}",
         )
+    task = task_of(bench)
+    if task.name != "classification" and format not in (SOURCE, *OF_ANY_TASK):
+        raise OtherTask(
+            f"expected a format that holds {task.noun}, found {format}: it holds one",
+            f"these can: {', '.join((SOURCE, *OF_ANY_TASK))}",
+        )
     writer = writers.get(format)
     if side is not None and not isinstance(writer, DecodedFormat):
         holding = [name for name, f in writers.items() if isinstance(f, DecodedFormat)]
@@ -107,7 +115,7 @@ def export_version(
                 write_patched(plan.source, plan.patch, target, copy)
                 notes += plan.notes
         else:
-            used = sorted(samples.label.dropna().unique())
+            used = list_members(task, samples.label)
             classes = numbered_classes(bench, used, version)
             export = Export(samples, classes, copy, bench, str(version), bench.path.name, side)
             notes += writers[format].write(partial, export) or []

@@ -18,6 +18,7 @@ from assay.curation.issues.base import (
     ScanView,
     certain_issues,
 )
+from assay.curation.tasks.base import task_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +119,8 @@ def find_spurious_correlations(scan: ScanView, kind: str, threshold: float | Non
     Labels are those of kept train and val samples.
     """
     rows = scan.state[scan.is_labelled]
+    if task_of(scan.bench).name != "classification":
+        return []  # a set of labels is no class
     names, y = np.unique(rows.label.to_numpy(object).astype(str), return_inverse=True)
     if len(names) < 2:
         return []

@@ -19,6 +19,7 @@ from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.scoring import class_indices, without_locked
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows
+from assay.curation.tasks.base import refuse_task
 from assay.curation.text import format_count
 from assay.curation.versioning import states
 
@@ -72,6 +73,7 @@ def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = 
     hand. A positive value is the log-odds that the given labels would gain over what the probe says, were that
     sample not there. UserError where the probe makes no mistake, and where only a scan can tell.
     """
+    refuse_task(bench, "the labels that made a mistake", "assay queue lists what is doubted")
     import pandas as pd
 
     scored, live_probe = score_now(bench, live or LiveScores(bench))

@@ -39,7 +39,8 @@ from assay.curation.label_quality.second_opinion import (
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
-from assay.curation.tasks import classification
+from assay.curation.tasks import classification, multilabel
+from assay.curation.tasks.base import Task, task_of
 from assay.curation.versioning import states
 from assay.curation.versioning.expressions import root_version
 from assay.curation.versioning.pointers import find_position
@@ -58,6 +59,9 @@ FIXED = (
     "stretch",
     "vote",
 )  # of a probe: what an edit leaves as it was fitted
+
+
+TASK_FILES = (classification.__file__, multilabel.__file__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Judge:
     def refit(self, columns: Columns, y: np.ndarray) -> Probe:
         """Fit a probe to labels, as this one standardises and calibrates.
 
-        y (n,): class indices or -1.
+        y (n,): class indices or -1; or members (n, k).
         """
         probe = Probe(self.fixed["mean"], self.fixed["scale"], len(self.classes))
         for name in FIXED:
@@ -111,6 +115,7 @@ class FittedProbe:
     part: pd.DataFrame  # the state without test and guard, n rows
     X: Rows | SideBySide  # (n, d) what it is fitted on
     probe: Probe
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,10 @@ class VersionPredictions:
     classes: list[str]
     probs: np.ndarray  # (n, k)
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
-    cuts: np.ndarray | None  # (k,) what its labels are flagged by; None: its own
+    cuts: (
+        np.ndarray | None
+    )  # (k,) what its labels are flagged by, or (k, 3): see flagging; None: its own
+    task: Task
 
 
 # ---- the judge of a version
@@ -175,7 +183,8 @@ def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> Judge:
         second = second.weigh(classes, np.asarray(part.index, "S32"), probs, probe.y)
     probs = _blend(part, classes, probs, second)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
-    judge = Judge(classes, fixed, second, choose_cuts(part, classes, probs, probe.few()))
+    cuts = choose_cuts(part, classes, probs, probe.few(), fitted.task)
+    judge = Judge(classes, fixed, second, cuts)
     judge.save(bench.arrays / "judges" / f"{settings_key(bench)}-{upto:012}.npz")
     return judge
 
@@ -215,7 +224,7 @@ def name_judge(bench: Bench, version: str | int = "HEAD") -> str | None:
 @cache
 def judging_code() -> bytes:
     """Hash the code that judges: this package's, and the task's."""
-    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(classification.__file__)]
+    files = [*sorted(Path(__file__).parent.glob("*.py")), *map(Path, TASK_FILES)]
     return sha256(b"".join(file.read_bytes() for file in files)).digest()
 
 
@@ -225,8 +234,8 @@ def judging_code() -> bytes:
 def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
     """Predict a version's labels, by its judge refitted to them."""
     state, judge = bench.state(version), load_judge(bench, version)
-    part = without_locked(state)
-    here = find_targets(part)[0]
+    part, task = without_locked(state), task_of(bench)
+    here = find_targets(part, None, task)[0]
     if judge is None or not set(here) <= set(judge.classes):  # a class that no judge knows
         fitted = fit_probe(bench, state)
         classes, X, probe, cuts = fitted.classes, fitted.X, fitted.probe, None
@@ -234,9 +243,9 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
         _need_two_classes(here)
         classes, cuts = judge.classes, judge.cuts
         columns = load_columns(bench, part)
-        X, probe = columns.X, judge.refit(columns, find_targets(part, classes)[1])
+        X, probe = columns.X, judge.refit(columns, find_targets(part, classes, task)[1])
     probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second)
-    return VersionPredictions(part, classes, probs, probe.few(), cuts)
+    return VersionPredictions(part, classes, probs, probe.few(), cuts, task)
 
 
 def _blend(
@@ -254,13 +263,13 @@ def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:
 
     UserError where it has fewer than two classes.
     """
-    part = without_locked(state)
-    classes, y = find_targets(part)
+    part, task = without_locked(state), task_of(bench)
+    classes, y = find_targets(part, None, task)
     _need_two_classes(classes)
     X, groups, near = load_columns(bench, part)
     weights = getattr(X, "weights", None)
     probe = probes.fit(X, y, groups, len(classes), weights, near)
-    return FittedProbe(classes, part, X, probe)
+    return FittedProbe(classes, part, X, probe, task)
 
 
 class Columns(NamedTuple):
@@ -309,7 +318,7 @@ def score_version(bench: Bench, version: str | int) -> pd.DataFrame:
         return StoredScores.from_arrays(kept).to_frame(state)
     made = predict_version(bench, version)
     undecided = made.part.assign(reviewed=False)  # no part of the tree: to_frame adds it
-    found = score_labels(undecided, made.classes, made.probs, made.few, made.cuts)
+    found = score_labels(undecided, made.classes, made.probs, made.few, made.cuts, made.task)
     scores = StoredScores.from_frame(made.part, made.classes, made.few, found)
     with suppress(OSError):  # a full disk costs the next look a fit, not this one its answer
         save_arrays(file, **scores.to_arrays())

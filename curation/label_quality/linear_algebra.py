@@ -77,8 +77,16 @@ def sample_groups(groups: np.ndarray, fitted: np.ndarray, most: int) -> np.ndarr
 
 
 def one_hot(y: np.ndarray, k: int) -> np.ndarray:
-    """Turn class indices (n,) into targets (n, k); -1 is zeros."""
-    return (np.asarray(y)[:, None] == np.arange(k)).astype("f8")
+    """Turn class indices (n,), or members (n, k), into targets (n, k); -1 is zeros."""
+    y = np.asarray(y)
+    if y.ndim == 2:
+        return np.maximum(y, 0).astype("f8")
+    return (y[:, None] == np.arange(k)).astype("f8")
+
+
+def is_labelled(y: np.ndarray) -> np.ndarray:
+    """Mark the rows of class indices (n,) or members (n, k) that are not -1: bool (n,)."""
+    return (y if y.ndim == 1 else y.max(1, initial=-1)) >= 0
 
 
 def row_blocks(n: int, size: int = BLOCK) -> Iterator[slice]:

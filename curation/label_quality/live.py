@@ -18,9 +18,9 @@ from assay.curation.label_quality.judges import (
     score_version,
 )
 from assay.curation.label_quality.kernel_columns import judged_folder
+from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.scoring import (
-    class_indices,
     explain_labels,
     score_labels,
     without_locked,
@@ -29,6 +29,7 @@ from assay.curation.label_quality.second_opinion import AlignedOpinion
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.versioning import pointers, version_names
 from assay.curation.versioning.pointers import find_position
 
@@ -62,6 +63,7 @@ class LiveProbe:
         judge = load_judge(bench)
         second = judge and judge.second
         self.second = second and AlignedOpinion(second, self.classes, stored.ids)
+        self.task = task_of(bench)
         self.last = None  # the samples and splits of a state that was of these samples
 
     @classmethod
@@ -100,10 +102,11 @@ class LiveProbe:
         ):
             return None
         part = without_locked(state[["label", "keep", "split", "reviewed"]])
-        indices = class_indices(part.label, self.classes)
+        indices = self.task.targets(part.label, self.classes)
         fitted = part.keep.to_numpy() & (part.split == "train").to_numpy()
-        y = np.where(fitted, indices, -1)
-        if part.label.to_numpy()[fitted & (y < 0)].astype(bool).any():
+        y = indices.copy()
+        y[~fitted] = -1
+        if part.label.to_numpy()[fitted & ~is_labelled(y)].astype(bool).any():
             return None
         changed = not np.array_equal(y, self.probe.y)
         if changed:
@@ -111,7 +114,7 @@ class LiveProbe:
         probs, few = self.probe.pred_probs(self.X), self.probe.few()
         if self.second is not None:
             probs = self.second.blend(probs, indices)
-        found = score_labels(part, self.classes, probs, few, self.stored.cuts)
+        found = score_labels(part, self.classes, probs, few, self.stored.cuts, self.task)
         return ScoredState(upto, state, found, self.classes, probs, few), changed
 
 

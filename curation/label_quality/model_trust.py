@@ -22,7 +22,9 @@ def warn_of_weak_model(bench: Bench, scores: pd.DataFrame) -> str | None:
     fewer than it contradicts: see flagging.
     """
     judged = scores[~scores.reviewed.to_numpy(bool)]
-    contradicted = int((judged.suggestion != judged.label).sum())
+    # of several labels a sample, a model that is any good contradicts one here and there: flags count
+    contradicted = judged.flagged if "question" in judged else judged.suggestion != judged.label
+    contradicted = int(contradicted.sum())
     if len(judged) < ENOUGH or contradicted <= WEAK * len(judged):
         return None
     return (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.features import neighbor_graph
+from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.storage.interface import Bench
 
 if TYPE_CHECKING:
@@ -37,12 +38,26 @@ def find_voters(bench: Bench, part: pd.DataFrame) -> np.ndarray:
 def count_votes(near: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
     """Count each class's share of the votes: (m, k), zeros where nobody votes.
 
-    near (m, j): as find_voters; y: class index of every row that `near` names, -1 for one without a vote.
+    near (m, j): as find_voters; y: class index of every row that `near` names, -1 for one without a vote; or members
+    (n, k), each of which gets the share of the voters that have it.
     """
+    if y.ndim == 2:
+        return count_members(near, y)
     labels = np.where(near >= 0, y[near], -1)
     row, voter = np.nonzero(labels >= 0)
     votes = np.bincount(row * k + labels[row, voter], minlength=len(near) * k).reshape(-1, k)
     return votes / np.maximum(votes.sum(1, keepdims=True), 1)
+
+
+def count_members(near: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Count the share of voters that have each class: (m, k), zeros where nobody votes."""
+    votes, many = np.zeros((len(near), y.shape[1])), np.zeros(len(near))
+    labelled = is_labelled(y)
+    for column in near.T:
+        voter = (column >= 0) & labelled[column]
+        votes[voter] += y[column[voter]]
+        many += voter
+    return votes / np.maximum(many, 1)[:, None]
 
 
 def weigh_votes(near: np.ndarray, y: np.ndarray, voters: np.ndarray) -> np.ndarray:

@@ -11,10 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.curation.label_quality.calibration import Curve, fit_calibration, softmax, straight
+from assay.curation.label_quality.calibration import (
+    Curve,
+    fit_calibration,
+    fit_sigmoids,
+    sigmoid,
+    softmax,
+    straight,
+)
 from assay.curation.label_quality.linear_algebra import (
     column_moments,
     decompose,
+    is_labelled,
     leave_out,
     one_hot,
     row_blocks,
@@ -41,12 +49,13 @@ def fit(
 ) -> Probe:
     """Fit a probe on X (n, d), which may stay on disk.
 
-    y (n,): class indices below k, or -1 for rows that are only predicted. groups (n,): samples of equal group are left
+    y (n,): class indices below k, or -1 for rows that are only predicted; or of samples with several classes members
+    (n, k), 0 or 1, with rows of -1. groups (n,): samples of equal group are left
     out together. weights (d,): what the standardised columns are multiplied by. near (n, j): the rows that vote on
     each row, see neighbor_votes; None for no votes.
     """
     y, groups = np.array(y), np.array(groups)
-    rows = np.flatnonzero(y >= 0)
+    rows = np.flatnonzero(is_labelled(y))
     n, D = len(rows), X.shape[1] + 1
     mean, scale = column_moments(X, rows)
     probe = Probe(mean, scale if weights is None else scale / weights, k)
@@ -70,7 +79,7 @@ def fit(
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
     factors = LAMBDAS if weights is None else LESS
-    rows = sample_groups(probe.groups, probe.y >= 0, ASKED)
+    rows = sample_groups(probe.groups, probe.fitted_rows, ASKED)
     T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
     unit = s.sum() / D
     probe.lam = unit * choose_lambda(T, Y, probe.groups[rows], s, Q.T @ probe.XtY, factors, unit)
@@ -142,7 +151,7 @@ class Probe:
         if self.fitted is None:
             self.fitted, self.added = self.score_in_sample(X), 0
         p, Y = self.fitted.copy(), one_hot(self.y, self.k)
-        fitted = self.y >= 0
+        fitted = self.fitted_rows
         tight = np.flatnonzero(fitted & (self.h > 0.9))  # the division magnifies fp32's error there
         for part in row_blocks(len(tight)):
             p[tight[part]] = self.standardize(X[tight[part]]) @ (self.inverse @ self.XtY)
@@ -168,7 +177,7 @@ class Probe:
         if self.hats is None:
             self.hats = [
                 (stack, None if stack.shape[1] > LARGE else self.hat(X, stack))
-                for stack in stack_groups(self.groups, self.y >= 0)
+                for stack in stack_groups(self.groups, self.fitted_rows)
             ]
         return self.hats
 
@@ -192,8 +201,12 @@ class Probe:
 
     def calibrate(self, X: np.ndarray | Rows) -> None:
         """Choose what makes probabilities of scores, by out-of-group scores."""
-        fitted = self.y >= 0
-        curve, self.stretch = fit_calibration(self.score_all(X)[fitted], self.y[fitted])
+        fitted = self.fitted_rows
+        scores, y = self.score_all(X)[fitted], self.y[fitted]
+        if y.ndim == 2:
+            self.heights = fit_sigmoids(scores, y)
+            return
+        curve, self.stretch = fit_calibration(scores, y)
         self.knots, self.heights = curve
 
     @property
@@ -202,8 +215,18 @@ class Probe:
         return Curve(self.knots, self.heights)
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Turn scores (m, k) into probabilities (m, k), rows sum to 1."""
+        """Turn scores (m, k) into probabilities (m, k).
+
+        Rows sum to 1, but where samples have several classes: there each class has its own line of logits.
+        """
+        if self.heights.ndim == 2:
+            return sigmoid(self.heights[0] + scores * np.diff(self.heights, axis=0))
         return softmax(self.curve.logits(scores * self.stretch))
+
+    @property
+    def fitted_rows(self) -> np.ndarray:
+        """Mark the rows (n,) that it is fitted on."""
+        return is_labelled(self.y)
 
     def slopes(self, scores: np.ndarray) -> np.ndarray:
         """Compute how much a logit rises with its score, at scores (m, k)."""
@@ -232,7 +255,10 @@ class Probe:
         return scores + self.vote * count_votes(self.near[rows], self.y, self.k)
 
     def few(self) -> np.ndarray:
-        """Mark classes (k,) with fewer than 5 groups: too few to judge."""
+        """Mark classes (k,) with fewer than 5 groups: too few to judge.
+
+        Or, where samples have several classes, with fewer than 5 without it.
+        """
         return self.sizes < ENOUGH
 
     def refit(self, X: np.ndarray | Rows, y: np.ndarray, groups: np.ndarray) -> None:
@@ -242,7 +268,7 @@ class Probe:
         """
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
         self.fitted = self.hats = None
-        rows, gram = np.flatnonzero(self.y >= 0), self.lam * np.eye(D)
+        rows, gram = np.flatnonzero(self.fitted_rows), self.lam * np.eye(D)
         self.XtY = np.zeros((D, self.k))
         for part in row_blocks(len(rows)):
             Z = self.standardize(X[rows[part]])
@@ -261,8 +287,9 @@ class Probe:
         with a vector each. Standardisation, lambda and calibration stay as fitted.
         """
         y = np.asarray(y)
-        moved = np.flatnonzero((self.y >= 0) != (y >= 0))
-        changed = np.flatnonzero(self.y != y)
+        now = is_labelled(y)
+        moved = np.flatnonzero(self.fitted_rows != now)
+        changed = np.flatnonzero((self.y != y) if y.ndim == 1 else (self.y != y).any(1))
         if not len(changed):
             return
         self.added += len(changed)
@@ -274,13 +301,13 @@ class Probe:
             gram = np.linalg.inv(self.inverse)
             for part in row_blocks(len(moved)):
                 rows = self.standardize(X[moved[part]])
-                sign = np.where(y[moved[part]] >= 0, 1.0, -1.0)
+                sign = np.where(now[moved[part]], 1.0, -1.0)
                 gram += (rows * sign[:, None]).T @ rows
             self.inverse = np.linalg.inv((gram + gram.T) / 2)
             self.h, self.hats = self.leverage(X), None
         elif len(moved):
             at = np.searchsorted(changed, moved)
-            U, signs = np.empty((Z.shape[1], len(moved))), np.sign(y[moved] - self.y[moved])
+            U, signs = np.empty((Z.shape[1], len(moved))), np.where(now[moved], 1, -1)
             shrink = np.empty(len(moved))
             for j, (z, sign) in enumerate(zip(Z[at], signs)):
                 v = self.inverse @ z
@@ -315,9 +342,28 @@ class Probe:
                 H -= (P * signs) @ P.transpose(0, 2, 1)
 
     def count_groups(self) -> None:
-        """Count in how many groups each class stands: `sizes` (k,)."""
+        """Count in how many groups each class stands: `sizes` (k,).
+
+        Where samples have several classes, in how many it stands or is missing, whichever is less.
+        """
         from pandas import unique
 
-        fitted = self.y >= 0
+        fitted = self.fitted_rows
+        if self.y.ndim == 2:
+            self.sizes = count_scarcer(self.y[fitted], self.groups[fitted])
+            return
         pairs = unique(self.groups[fitted].astype("i8") * self.k + self.y[fitted])
         self.sizes = np.bincount(pairs % self.k, minlength=self.k)
+
+
+def count_scarcer(y: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Count the groups with and without each class, and give the fewer: (k,).
+
+    y (n, k): members, 0 or 1; groups (n,).
+    """
+    _, name = np.unique(groups, return_inverse=True)
+    has = np.zeros((name.max(initial=-1) + 1, y.shape[1]), "i1")
+    lacks = has.copy()
+    np.maximum.at(has, name, y)
+    np.maximum.at(lacks, name, 1 - y)
+    return np.minimum(has.sum(0, dtype="i8"), lacks.sum(0, dtype="i8"))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.label_quality.probe import Probe
-from assay.curation.label_quality.scoring import class_indices, scored_rows
+from assay.curation.label_quality.scoring import scored_rows
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks import classification, multilabel
+from assay.curation.tasks.classification import class_indices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +27,10 @@ class StoredScores:
     classes: list[str]
     rows: np.ndarray  # (m,) which rows of the state, without test and guard, are scored
     score: np.ndarray  # (m,) probability of the label, low is bad
-    suggestion: np.ndarray  # (m,) class index
+    suggestion: np.ndarray  # (m,) class index; of label sets (m, k) members, 0 or 1
     confidence: np.ndarray  # (m,) probability of the suggestion
     flagged: np.ndarray  # (m,) bool
+    question: np.ndarray | None = None  # (m,) index of the class that a label set is asked about
 
     @classmethod
     def from_frame(
@@ -37,22 +40,25 @@ class StoredScores:
 
         part: a state without test and guard.
         """
+        task = multilabel.TASK if "question" in found else classification.TASK
         return cls(
             classes,
-            scored_rows(part, classes, few)[0],
+            scored_rows(part, classes, few, task)[0],
             found.score.to_numpy("f8"),
-            class_indices(found.suggestion, classes),
+            task.targets(found.suggestion, classes),
             found.confidence.to_numpy("f8"),
             found.flagged.to_numpy(bool),
+            class_indices(found.question, classes) if "question" in found else None,
         )
 
     @classmethod
     def from_arrays(cls, kept: dict[str, np.ndarray]) -> StoredScores:
         classes = json.loads(str(kept["classes"]))
-        return cls(classes, *(kept[name] for name in list(cls.__dataclass_fields__)[1:]))
+        return cls(classes, *(kept.get(name) for name in list(cls.__dataclass_fields__)[1:]))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        return vars(self) | dict(classes=np.array(json.dumps(self.classes)))
+        kept = {name: array for name, array in vars(self).items() if array is not None}
+        return kept | dict(classes=np.array(json.dumps(self.classes)))
 
     def to_frame(self, state: pd.DataFrame) -> pd.DataFrame:
         """Unpack the frame that score_labels made of the state."""
@@ -60,12 +66,19 @@ class StoredScores:
 
         rows = np.flatnonzero(~state.split.isin(LOCKED))[self.rows]
         reviewed = state.reviewed.to_numpy(bool)[rows]
+        names, asked = np.array(self.classes, dtype=object), {}
+        if self.question is None:
+            suggestion = names[self.suggestion]
+        else:
+            suggestion = multilabel.name_sets(self.suggestion, self.classes)
+            asked = dict(question=names[self.question])
         return pd.DataFrame(
             dict(
                 label=state.label.to_numpy(object)[rows],
                 reviewed=reviewed,
                 score=self.score,
-                suggestion=np.array(self.classes, dtype=object)[self.suggestion],
+                suggestion=suggestion,
+                **asked,
                 confidence=self.confidence,
                 flagged=self.flagged & ~reviewed,
             ),

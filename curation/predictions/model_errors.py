@@ -13,6 +13,7 @@ from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.predictions import run_predictions, runs
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.versioning import pointers
 
 if TYPE_CHECKING:
@@ -71,4 +72,4 @@ def predict_by_probe(
             "expected a scan of the samples as they are, found one of others",
             f"run: assay scan -b {bench.given}",
         )
-    return np.array(classes, object)[probs[rows].argmax(1)], flagged[rows]
+    return task_of(bench).predict(probs[rows], classes), flagged[rows]

@@ -18,7 +18,7 @@ from assay.curation.errors import UserError
 from assay.curation.statistics.sampling import shuffle_samples
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.tasks.classification import TASK
+from assay.curation.tasks.base import task_of
 from assay.curation.times import now
 from assay.curation.versioning.class_names import name_probabilities
 from assay.curation.versioning.version_names import names_at
@@ -190,14 +190,14 @@ def read_labels(bench: Bench, key: str, ids: Iterable[str]) -> np.ndarray:
     As classes are called now.
     """
     kept = Predictions.load_named(bench, key)
-    classes = np.array([*kept.classes, ""], dtype=object)
+    labels = np.array([*task_of(bench).predict(kept.probs, kept.classes), ""], dtype=object)
     at = locate_hashes(kept.ids, np.asarray(ids, "S32"))
-    return classes[np.where(at >= 0, kept.probs.argmax(1)[at], -1)]
+    return labels[at]  # the last for -1
 
 
 def mark_correct(bench: Bench, key: str, truth: pd.Series) -> np.ndarray:
-    """Mark the samples whose label a run predicts: 0/1 (m,).
+    """Mark how right a run's predictions are: 0 to 1 (m,).
 
     truth: id -> label.
     """
-    return TASK.correct(read_labels(bench, key, truth.index), truth)
+    return task_of(bench).correct(read_labels(bench, key, truth.index), truth)

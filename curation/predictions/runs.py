@@ -17,6 +17,7 @@ from assay.curation.predictions.run_predictions import (
 )
 from assay.curation.statistics import contrasts, estimates
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.times import iso_time, now
 from assay.curation.versioning.expressions import fill_seed
 from assay.curation.versioning.version_names import rename_labels
@@ -64,9 +65,10 @@ def tabulate_versions(bench: Bench, split: str = "val", version: str = "HEAD") -
         "where failed is null and version is not null order by ts, key"
     )
     ids, labels, cells = np.asarray(truth.index, "S32"), truth.to_numpy(object), {}
+    correct = task_of(bench).correct
     for at, arch, key, n in rows if len(truth) else ():
         if "random(" not in at and (answers := read_complete_labels(bench, key, ids)) is not None:
-            cells.setdefault((at, arch), []).append((n, answers == labels))
+            cells.setdefault((at, arch), []).append((n, correct(answers, labels)))
     hits, out = {name: np.array([h for _, h in found]) for name, found in cells.items()}, []
     for (at, arch), Y in hits.items():
         others = [Z for (v, a), Z in hits.items() if a == arch and v != at]

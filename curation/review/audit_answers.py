@@ -11,7 +11,8 @@ from assay.curation.review.label_noise import estimate_noise
 from assay.curation.statistics import estimates
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
-from assay.curation.tasks.classification import TASK, NoSuchClass
+from assay.curation.tasks.base import Task, task_of
+from assay.curation.tasks.classification import NoSuchClass
 from assay.curation.versioning import decision_cells, states
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def apply_answers(bench: Bench, frame: pd.DataFrame, who: str) -> dict:
             f"expected the sheet of audit {name} as it was drawn, found other samples here",
             "read it in the bench that drew it",
         )
-    answers = read_answers(frame, rows, audit.list_classes(bench))
+    answers = read_answers(frame, rows, audit.list_classes(bench), task_of(bench))
     before, batch = commit_open_work(bench, who), new_batch("audit")
     with bench.transaction() as con:
         # judged by what stands now, not by what stood when the sheet was drawn
@@ -132,7 +133,9 @@ def refuse_lines(bad: list[tuple[str, ValueError]]) -> UserError:
     return error
 
 
-def read_answers(frame: pd.DataFrame, rows: list[str], classes: list[str]) -> dict[str, Answers]:
+def read_answers(
+    frame: pd.DataFrame, rows: list[str], classes: list[str], task: Task
+) -> dict[str, Answers]:
     """Read what a sheet says of each sample: {sample: Answers}.
 
     UserError unless every row has an answer: whoever skips the hard ones makes a sample that is not
@@ -152,7 +155,7 @@ def read_answers(frame: pd.DataFrame, rows: list[str], classes: list[str]) -> di
                     f"expected a label, or verdict unsure, found {label!r} and {verdict!r}"
                 )
             if label:
-                label = TASK.parse(label, classes)
+                label = task.parse(label, classes)
             if not label and not verdict:
                 empty.append(int(row))
             seconds = decision_cells.parse_number(cells.get("seconds", ""))

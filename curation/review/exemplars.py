@@ -10,6 +10,8 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.label_quality.live import label_scores
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks import classification
+from assay.curation.tasks.base import Task, task_of
 from assay.curation.versioning.class_entries import MOST_EXEMPLARS, find_standing_exemplars
 from assay.curation.versioning.class_list import list_entries
 from assay.curation.versioning.version_names import names_at
@@ -28,14 +30,17 @@ def list_exemplars(bench: Bench) -> dict[str, list[str]]:
         scores = label_scores(bench)
     except UserError:  # nothing is scanned, or not as it is now
         scores = None
-    return choose_exemplars(state, scores, list_entries(names_at(bench, "HEAD")))
+    return choose_exemplars(state, scores, list_entries(names_at(bench, "HEAD")), task_of(bench))
 
 
 def choose_exemplars(
-    state: pd.DataFrame, scores: pd.DataFrame | None, entries: Mapping[str, Mapping[str, Any]]
+    state: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    entries: Mapping[str, Mapping[str, Any]],
+    task: Task = classification.TASK,
 ) -> dict[str, list[str]]:
     """Choose the exemplars of every class; scores: as score_labels gives them."""
-    out = find_typical(state, scores)
+    out = find_typical(state, scores, task=task)
     for name, entry in entries.items():
         if chosen := find_standing_exemplars(state, name, entry.get("exemplars")):
             out[name] = chosen
@@ -43,7 +48,10 @@ def choose_exemplars(
 
 
 def find_typical(
-    state: pd.DataFrame, scores: pd.DataFrame | None, most: int = MOST_EXEMPLARS
+    state: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    most: int = MOST_EXEMPLARS,
+    task: Task = classification.TASK,
 ) -> dict[str, list[str]]:
     """Find the most typical train samples of every class: {name: ids}.
 
@@ -60,6 +68,9 @@ def find_typical(
     # a stable order: the same pictures tomorrow
     order = np.lexsort((np.arange(len(part)), ~part.reviewed.to_numpy(bool), -part.score))
     part = part.iloc[order]
+    if task.name != "classification":  # a sample stands for each class of its label
+        part = part.assign(label=part.label.map(task.members)).explode("label")
+        part = part[part.label.notna()]
     part = part.groupby("label", sort=False).head(2 * most)
     part = part.drop_duplicates(["label", "content_hash"]).groupby("label", sort=False).head(most)
     return {name: list(rows.index) for name, rows in part.groupby("label", sort=False)}

@@ -15,6 +15,7 @@ from assay.curation.label_quality.scoring import class_indices, find_targets, wi
 from assay.curation.review.next_hundred import Rates, find_head
 from assay.curation.statistics.wording import format_points
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.rules import append_rule
 
@@ -95,6 +96,8 @@ def foresee_gain(
     head = find_head(scored.found)
     if not len(head):
         return Outlook(None, "nothing is left in the queue", below)
+    if task_of(bench).name == "multilabel":
+        return Outlook(None, "it is foreseen for one label a sample, and here are several", below)
     if rates is None:
         why = "it takes 30 random reviews; before them P(wrong) were a model's guess alone"
         return Outlook(None, why, below)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from assay.curation.label_quality.flagging import flag_labels
+from assay.curation.label_quality.flagging import flag_labels, flag_members
+from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.score_files import LabelScores, read_cuts
 from assay.curation.label_quality.scoring import class_indices
 from assay.curation.statistics import errors_left, sampling
@@ -14,6 +15,8 @@ from assay.curation.statistics.sampling import random_order_rows
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
+from assay.curation.tasks.base import task_of
+from assay.curation.tasks.multilabel import read_set
 from assay.curation.versioning import votes
 from assay.curation.versioning.class_list import order_classes
 from assay.curation.versioning.class_names import offer_names
@@ -135,6 +138,8 @@ def summarize_classes(bench: Bench, looks: pd.DataFrame | None) -> list[dict]:
     if looks is None:
         return []
     looks = looks[~looks.unsure]
+    if "flagged_classes" in looks:
+        return summarize_members(bench, looks)
     given, wrong, doubted = (looks[name].to_numpy() for name in ("given", "wrong", "flagged"))
     out = []
     for name in order_classes(bench, set(given)):
@@ -146,6 +151,33 @@ def summarize_classes(bench: Bench, looks: pd.DataFrame | None) -> list[dict]:
             flagged_hits=here & doubted & wrong,
         )
         counts |= dict(clean=here & ~wrong, clean_flagged=here & ~wrong & doubted)
+        out.append({"class": name} | {k: int(v.sum()) for k, v in counts.items()})
+    return out
+
+
+def summarize_members(bench: Bench, looks: pd.DataFrame) -> list[dict]:
+    """Count what the random stratum says of each class, where samples have several.
+
+    A class is looked at where the given label names it, or the present one does: as summarize_classes.
+    """
+    given, now = (
+        looks[name].map(lambda v: set(read_set(v)) if v else set()) for name in ("given", "now")
+    )
+    out = []
+    for name in order_classes(bench, set().union(*given, *now)):
+        had, has, doubted = (
+            np.array([name in names for names in column], bool)
+            for column in (given, now, looks.flagged_classes)
+        )
+        here, wrong = had | has, (had != has) | had & looks.dropped.to_numpy(bool)
+        counts = dict(
+            sure_at_random=here,
+            hits=here & wrong,
+            flagged=here & doubted,
+            flagged_hits=here & doubted & wrong,
+            clean=here & ~wrong,
+            clean_flagged=here & ~wrong & doubted,
+        )
         out.append({"class": name} | {k: int(v.sum()) for k, v in counts.items()})
     return out
 
@@ -167,6 +199,8 @@ def judge_stratum(
     classes = [former.get(name, name) for name in kept.classes]
     at = find_unsorted(kept.ids, np.asarray(first, "S32"))
     given = state.given_label.loc[first].to_numpy(object)
+    if (task := task_of(bench)).name == "multilabel":
+        return judge_members(bench, state.loc[first], kept, at, task.targets(given, classes))
     y = class_indices(given, classes)
     probs = np.where(kept.few, 0, kept.pred_probs[at])
     probs /= np.maximum(probs.sum(1, keepdims=True), 1e-12)
@@ -176,6 +210,34 @@ def judge_stratum(
     wrong = find_wrong(bench, state.loc[first]).to_numpy()
     unsure = (state.verdict.loc[first] == "unsure").to_numpy()
     return pd.DataFrame(dict(given=given, unsure=unsure, wrong=wrong, flagged=flagged), first)
+
+
+def judge_members(
+    bench: Bench, looked: pd.DataFrame, kept: LabelScores, at: np.ndarray, y: np.ndarray
+) -> pd.DataFrame:
+    """Say of each look which memberships of its given label are flagged: see judge_stratum.
+
+    looked: rows of a state. at (n,): their rows of `kept`. y (n, k): their given members. Further columns: now (label),
+    dropped, flagged_classes (names).
+    """
+    import pandas as pd
+
+    probs = np.where(kept.few, np.maximum(y, 0), kept.pred_probs[at])
+    flagged = flag_members(np.maximum(y, 0), probs, read_cuts(bench, len(kept.classes)))
+    flagged &= ((at >= 0) & is_labelled(y))[:, None]
+    names = np.asarray(kept.classes, object)
+    return pd.DataFrame(
+        dict(
+            given=looked.given_label.to_numpy(object),
+            now=looked.label.to_numpy(object),
+            dropped=~looked.keep.to_numpy(bool),
+            unsure=(looked.verdict == "unsure").to_numpy(),
+            wrong=find_wrong(bench, looked).to_numpy(),
+            flagged=flagged.any(1),
+            flagged_classes=[set(names[row]) for row in flagged],
+        ),
+        looked.index,
+    )
 
 
 class FlagPrecision(NamedTuple):

@@ -14,8 +14,9 @@ from assay.curation.label_quality import live
 from assay.curation.review.queue import COLUMNS
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import refuse_task
 from assay.curation.versioning.changes import apply_decisions, find_known_labels
-from assay.curation.versioning.class_changes import add_classes, explain_unknown
+from assay.curation.versioning.class_changes import RELABEL, add_classes, explain_unknown
 from assay.curation.versioning.class_entries import check_name
 from assay.curation.versioning.class_list import list_entries
 from assay.curation.versioning.class_names import read_names
@@ -34,6 +35,7 @@ def split_class(
     guard, which no queue shows)).
     """
     into = [other for other in dict.fromkeys(into) if other != name]
+    refuse_task(bench, "the split of a class", RELABEL)
     if not into:
         raise UserError(
             f"expected the classes to split {name!r} into, found none", "name one or more"

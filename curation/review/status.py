@@ -21,6 +21,7 @@ from assay.curation.review.next_gain import Outlook, foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates, read_written
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import Task, explode_labels, list_members, task_of
 from assay.curation.versioning import pointers
 from assay.curation.versioning.class_list import order_classes
 from assay.curation.versioning.history import EDITS_SINCE_COMMIT
@@ -43,7 +44,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     Without `advice` where the version is not the newest. `issues` is None where they cannot be listed
     yet, and `advice` says why.
     """
-    state = bench.state(version)
+    state, task = bench.state(version), task_of(bench)
     with bench.connect() as con:  # once: an opening takes 2 ms
         commits = con.execute("select name from commits order by upto, ts").fetchall()
         lost = con.execute(LEFT_OUT).fetchall()
@@ -57,7 +58,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         samples=int(keep.sum()),
         dropped=int((~keep).sum()),
         splits={s: int(sizes[s]) for s in ("train", "val", "test", "pool", "guard") if s in sizes},
-        classes=order_counts(bench, count_labels(state), version),
+        classes=order_counts(bench, count_labels(state, task), version),
         classes_only_in_test=list_only_in_test(bench, state, version),
         test=bench.rules(version).get("test"),
         audit=label_noise.estimate_noise(bench, "test", version) if "test" in sizes else None,
@@ -146,11 +147,15 @@ def list_only_in_test(bench: Bench, state: pd.DataFrame, version: str) -> list[s
     No model can learn them; often they are other names for a class that train has.
     """
     kept = state[state.keep & state.label.notna()]
-    only = set(kept.label[kept.split == "test"]) - set(kept.label[kept.split != "test"])
+    here, there = (
+        list_members(task_of(bench), kept.label[test])
+        for test in (kept.split == "test", kept.split != "test")
+    )
+    only = set(here) - set(there)
     return order_classes(bench, only, version)
 
 
-def count_labels(state: pd.DataFrame) -> pd.Series:
-    """Count each label's kept samples, without test and guard."""
+def count_labels(state: pd.DataFrame, task: Task) -> pd.Series:
+    """Count each class's kept samples, without test and guard."""
     kept = state.label[state.keep.to_numpy(bool) & ~state.split.isin(LOCKED)]
-    return kept.value_counts().sort_index()
+    return explode_labels(task, kept).value_counts().sort_index()

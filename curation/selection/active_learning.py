@@ -12,6 +12,7 @@ from assay.curation.label_quality import live
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.selection.similarity import without_near_copies
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import refuse_task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,9 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
     score (probability of that), reason. No copy of another sample, whatever its split, and no two
     that nearly equal each other. Brings the label scores up to date.
     """
+    refuse_task(
+        bench, "what to label next", "assay samples --where \"split = 'pool'\" lists the pool"
+    )
     import pandas as pd
 
     if n < 1:

@@ -19,6 +19,7 @@ from assay.curation.slicing.gap_ranking import rank_gaps
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import refuse_task
 from assay.curation.versioning import expressions, pointers, states
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def find_gaps(bench: Bench, version: str = "HEAD", run: str | None = None) -> pd
     `flagged` is the share of these labels in the region that look wrong themselves. The list and
     what lies in each gap are kept in arrays/gaps.npz until the next one.
     """
+    refuse_task(bench, "gaps", "assay status shows each class; assay samples --where finds a slice")
     kept, asked = load_arrays(bench.arrays / "gaps.npz"), describe_request(bench, version, run)
     if asked == read_request(kept):
         return read_table(kept)
@@ -96,6 +98,7 @@ def load_recent_gaps(bench: Bench) -> tuple[pd.DataFrame, int]:
     Of a large bench, whose list would take a while: the last list of HEAD, and how many edits
     came since.
     """
+    refuse_task(bench, "gaps", "assay status shows each class; assay samples --where finds a slice")
     kept, asked = load_arrays(bench.arrays / "gaps.npz"), describe_request(bench)
     then = read_request(kept)
     if then | dict(upto=0) == asked | dict(upto=0) and len(bench.state()) > PROMPT:

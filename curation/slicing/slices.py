@@ -15,6 +15,7 @@ import numpy as np
 
 from assay.curation.errors import UnknownSample, UserError
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import Task, explode_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +25,12 @@ PICKED = (
 )
 
 
-def slice_by_class(frame: pd.DataFrame) -> dict[str, list]:
-    """Slice the samples of `frame` by label: {label: ids}, in lexicographic order.
+def slice_by_class(frame: pd.DataFrame, task: Task) -> dict[str, list]:
+    """Slice the samples of `frame` by class: {class: ids}, in lexicographic order.
 
-    Unlabelled ones are in none.
+    Unlabelled ones are in none, and those with several classes in several.
     """
+    frame = explode_labels(task, frame.label).to_frame("label")
     return {label: list(ids) for label, ids in frame.groupby("label", sort=True).groups.items()}
 
 

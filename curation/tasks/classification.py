@@ -72,4 +72,19 @@ def equal_classes(predicted: Sequence, labels: Sequence) -> np.ndarray:
     return (np.asarray(predicted, object) == np.asarray(labels, object)).astype("u1")
 
 
-TASK = Task("classification", parse_label, class_indices, score_classes, equal_classes)
+def likeliest_classes(probs: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Give the likeliest class of each row: (m,)."""
+    return np.asarray(classes, object)[probs.argmax(1)]
+
+
+TASK = Task(
+    name="classification",
+    noun="one label a sample",
+    parse=parse_label,
+    members=lambda label: (label,),
+    show=str,
+    targets=class_indices,
+    score=score_classes,
+    predict=likeliest_classes,
+    correct=equal_classes,
+)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError, suggest_names
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
+from assay.curation.tasks.base import Task, list_members, read_task
 from assay.curation.text import MAX_TEXT, check_text, find_alike
 from assay.curation.times import iso_time, to_stored
 from assay.curation.versioning import class_list, class_names, edits, later_edits, states, undo
@@ -58,7 +59,8 @@ def apply_decisions(
         before = find_known_labels(bench, con, decisions)
         known = before | set(new_classes)
         decisions, read_as = read_former_names(con, decisions, known)
-        rows = edits.plan_edits(states.read_current_values(con, samples), known, decisions)
+        standing, task = states.read_current_values(con, samples), read_task(con)
+        rows = edits.plan_edits(standing, known, decisions, task)
         if why:
             rows["why"] = rows.why.where(rows.why != "", why)
         rows = later_edits.drop_repeated(con, rows, who)
@@ -93,7 +95,7 @@ def apply_decisions(
         confirmed=int(count.get("confirm", 0)),
         unsure=int(count.get("unsure", 0)),
         read_as=read_as,
-        new_classes=list_new(rows, before),
+        new_classes=list_new(rows, before, task),
         unread_columns=list_unread(decisions.columns, edits.KNOWN)[0],
         rescored=bench.rescore() if len(rows) else False,
     )
@@ -116,21 +118,24 @@ def find_known_labels(
     As classes are called now. For `decisions` the log is asked only where one has a label that is
     news.
     """
-    names = class_names.offer_names(con)
+    names, task = class_names.offer_names(con), read_task(con)
     has_labels = decisions is not None and "label" in decisions
     asked = set(map(str, decisions["label"].dropna())) - {""} if has_labels else set()
+    # the cells of a sheet say classes only where each says one
     fresh = bench.labels is not None and bench.labels[0] is names and decisions is not None
+    fresh = fresh and task.name == "classification"
     if not fresh or not asked <= bench.labels[1]:
         found = con.execute(f"""select distinct value ->> '$'
             from {SPOKEN} where field = 'label'""").fetchall()
-        labels = {label for (label,) in found if label is not None}
+        labels = set(list_members(task, (label for (label,) in found)))
         bench.labels = names, labels | set(class_list.list_entries(names))
     return bench.labels[1]
 
 
-def list_new(rows: pd.DataFrame, known: Set[str]) -> dict[str, list[str]]:
+def list_new(rows: pd.DataFrame, known: Set[str], task: Task) -> dict[str, list[str]]:
     """List the classes that edits add: {name: similar known names}."""
-    said = {json.loads(value) for value in rows.value[rows.field == "label"].unique()}
+    labels = (json.loads(value) for value in rows.value[rows.field == "label"].unique())
+    said = set(list_members(task, labels))
     near = {name: find_near(name, known) for name in sorted(said - known)}
     return near
 

@@ -14,6 +14,7 @@ from assay.curation.errors import UnknownClass, UserError, suggest_names
 from assay.curation.splits import SPLITS
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
+from assay.curation.tasks.base import refuse_task
 from assay.curation.text import MAX_TEXT, check_text, find_alike
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
@@ -55,6 +56,7 @@ def rename_class(
     """
     check_who(who)
     check_text(why, "a reason", MAX_TEXT)
+    refuse_task(bench, "another name of a class", RELABEL)
     state = bench.state()
     with bench.connect() if dry else bench.transaction() as con:
         known = find_known_labels(bench, con)
@@ -78,6 +80,11 @@ def rename_class(
         alike=list_alike(new, known - {old}),
         rescored=bench.rescore() if batch and rescore else False,
     )
+
+
+RELABEL = (
+    "add the new class, and relabel the samples: assay queue --where \"label = '...'\" lists them"
+)
 
 
 def make_rename(names: ClassNames, known: Iterable[str], old: str, new: str) -> dict[str, Any]:
@@ -189,6 +196,7 @@ def edit_class(bench: Bench, name: str, who: str, **about: Any) -> dict:
             "say --colour, --key, --guideline, --exemplars or --parent",
         )
     if given.get("exemplars"):
+        refuse_task(bench, "chosen exemplars", "without them the most typical samples are shown")
         given["exemplars"] = check_exemplars(bench.state(), name, given["exemplars"])
     with bench.transaction() as con:
         names, known = class_names.read_names(con), find_known_labels(bench, con)

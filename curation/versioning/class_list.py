@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation.splits import SPLITS
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import Task, explode_labels, list_members, task_of
 from assay.curation.versioning.class_names import CLASS, ClassNames
 from assay.curation.versioning.version_names import names_at
 
@@ -84,7 +85,7 @@ def list_classes(bench: Bench, version: str | int = "HEAD") -> list[str]:
     """
     state = bench.state(version)
     entries = list_entries(names_at(bench, version))
-    return sort_classes({*entries, *state.label[state.keep].dropna()}, entries)
+    return sort_classes({*entries, *list_members(task_of(bench), state.label[state.keep])}, entries)
 
 
 def list_choices(bench: Bench, labels: Iterable[str], version: str | int = "HEAD") -> list[str]:
@@ -93,7 +94,7 @@ def list_choices(bench: Bench, labels: Iterable[str], version: str | int = "HEAD
     They are those of `labels`, and the declared ones.
     """
     entries = list_entries(names_at(bench, version))
-    return sort_classes({*labels, *entries}, entries)
+    return sort_classes({*list_members(task_of(bench), labels), *entries}, entries)
 
 
 def tabulate_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
@@ -107,9 +108,9 @@ def tabulate_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     state = bench.state(version)
     kept = state[state.keep & state.label.notna()]
     entries = list_entries(names_at(bench, version))
-    counts = pd.crosstab(kept.label, kept.split) if len(kept) else pd.DataFrame()
+    counts = count_by_split(task_of(bench), kept)
     rows = []
-    for name in sort_classes({*entries, *kept.label}, entries):
+    for name in sort_classes({*entries, *counts.index}, entries):
         by_split = {s: count_cell(counts, name, s) for s in SPLITS}
         entry = entries.get(name, dict.fromkeys(FIELDS))
         row = dict(name=name, n=sum(by_split.values())) | by_split | entry
@@ -118,6 +119,17 @@ def tabulate_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     out = pd.DataFrame(rows, columns=columns)
     texts = [field for field in FIELDS if field != "order"]
     return out.assign(**{c: out[c].astype(object).where(out[c].notna(), None) for c in texts})
+
+
+def count_by_split(task: Task, state: pd.DataFrame) -> pd.DataFrame:
+    """Count the samples of each class, a row, in each split, a column."""
+    import pandas as pd
+
+    labels = explode_labels(task, state.label)
+    if not len(labels):
+        return pd.DataFrame()
+    splits = state["split"].reindex(labels.index)
+    return pd.crosstab(labels.to_numpy(object), splits.to_numpy(object))
 
 
 def count_cell(counts: pd.DataFrame, name: str, split: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
+from assay.curation.tasks.base import list_members, read_task
 from assay.curation.text import MAX_TEXT
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
@@ -28,7 +29,9 @@ def move_class(bench: Bench, name: str, who: str, before: str | None = None) -> 
             if one not in known:
                 raise explain_unknown(names, known, one)
         entries = list_entries(names)
-        classes = sort_classes({*entries, *state.label[state.keep].dropna(), name}, entries)
+        classes = sort_classes(
+            {*entries, *list_members(read_task(con), state.label[state.keep]), name}, entries
+        )
         rest = [other for other in classes if other != name]
         at = rest.index(before) if before in rest else len(rest)
         moved = [*rest[:at], name, *rest[at:]]

@@ -8,6 +8,8 @@ from assay.curation.errors import UserError
 from assay.curation.statistics.sampling import random_stratum, shuffle_samples, shuffled_rows
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import PERSON_KINDS
+from assay.curation.tasks.base import task_of
+from assay.curation.tasks.multilabel import make_set, read_set
 from assay.curation.text import format_count
 from assay.curation.versioning.edits import EditValues
 from assay.curation.versioning.expressions import Expression, parse_expression, root_version
@@ -40,7 +42,8 @@ def read_counterfactual(bench: Bench, text: str) -> pd.DataFrame:
     flagged = bench.flagged(str(e.base))  # frame sample -> label, suggestion
     flagged = flagged[frame["split"][flagged.index] == "train"]  # val, which judges, stays as it is
     if e.what == "random":
-        flagged = draw_random_alike(frame, flagged, e.n, e.seed or 0)
+        draw = draw_random_alike if task_of(bench).name == "classification" else draw_random_sets
+        flagged = draw(frame, flagged, e.n, e.seed or 0)
     if e.op == "-":
         frame.loc[flagged.index, "keep"] = False
     else:
@@ -55,6 +58,17 @@ def draw_random_alike(
 
     The suggestions of the flagged samples are dealt out to them at random."""
     train = frame[frame.keep & (frame.split == "train")]
+    draw = draw_flagged(flagged, n, seed)
+    samples = []
+    for label, group in draw.groupby("label", sort=True):
+        samples += shuffle_samples(train.index[train.label == label], "control", seed)[: len(group)]
+    draw = draw.sort_values("label", kind="stable")
+    draw.index = samples
+    return draw
+
+
+def draw_flagged(flagged: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """Draw n of the flagged labels, whose class mix a control has."""
     draw = (
         flagged.iloc[shuffled_rows(flagged.index, "class mix of a control", seed)[:n]].copy()
         if len(flagged)
@@ -65,12 +79,28 @@ def draw_random_alike(
             f"expected at most as many random samples as are flagged ({len(flagged)}), found {n}",
             "ask for fewer",
         )
-    samples = []
-    for label, group in draw.groupby("label", sort=True):
-        samples += shuffle_samples(train.index[train.label == label], "control", seed)[: len(group)]
-    draw = draw.sort_values("label", kind="stable")
-    draw.index = samples
     return draw
+
+
+def draw_random_sets(frame: pd.DataFrame, flagged: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """Draw n random kept train samples, for each flagged label set one alike.
+
+    Alike is one that has the class that is to be removed, or lacks the one to be added; that is done to it."""
+    labels = frame.label[frame.keep & (frame.split == "train") & frame.label.notna()]
+    sets = {sample: set(read_set(label)) for sample, label in labels.items()}
+    draw, free = draw_flagged(flagged, n, seed), shuffle_samples(labels.index, "control", seed)
+    samples, suggestions = [], []
+    for label, suggestion in zip(draw.label, draw.suggestion):
+        was, then = set(read_set(label)), set(read_set(suggestion))
+        turned = min(was ^ then, default=None)
+        alike = (s for s in free if turned is None or (turned in sets[s]) == (turned in was))
+        sample = next(alike, free[0])
+        free.remove(sample)
+        samples.append(sample)
+        suggestions.append(make_set((sets[sample] | (then - was)) - (was - then)))
+    return draw.assign(label=labels[samples].to_numpy(object), suggestion=suggestions).set_axis(
+        samples
+    )
 
 
 def apply_random_review(

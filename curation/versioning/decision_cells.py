@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Set
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import UserError, ask_meant, require_file, suggest_names
-from assay.curation.tasks.classification import TASK
+from assay.curation.tasks import classification
+from assay.curation.tasks.base import Task
 from assay.curation.text import format_count, restore_formula
 
 if TYPE_CHECKING:
@@ -92,13 +94,17 @@ def shorten_value(value: Any) -> str:
 
 
 def parse_decision(
-    asked: dict[str, str], now: Any, classes: Set[str], seen_label: str = ""
+    asked: dict[str, str],
+    now: Any,
+    classes: Set[str],
+    seen_label: str = "",
+    task: Task = classification.TASK,
 ) -> Iterator[tuple[str, Any, str]]:
     """Read the edits that one row asks for: (field, value, verdict).
 
     asked: its cells by DECISIONS, without empty ones. now: the row of its sample in a state. seen_label: the label on
     the sheet. A label that stays as it was is a confirmation. ValueError says what is wrong."""
-    if (edit := _parse_label(asked, now, classes, seen_label)) is not None:
+    if (edit := _parse_label(asked, now, classes, seen_label, task)) is not None:
         yield edit
     if "keep" in asked:
         keep = asked["keep"].lower()
@@ -122,17 +128,21 @@ def parse_decision(
 
 
 def _parse_label(
-    asked: dict[str, str], now: Any, classes: Set[str], seen_label: str
+    asked: dict[str, str], now: Any, classes: Set[str], seen_label: str, task: Task
 ) -> tuple[str, str, str] | None:
     verdict, label = asked.get("verdict", ""), asked.get("label")
     if verdict == "confirm" and label is None and seen_label != now.label:
         # somebody changed it since the sheet was written: who confirms means the label that was seen
-        if {seen_label, seen_label.removesuffix(".0")} & classes - {now.label}:
+        if task.name != "classification":
+            with suppress(ValueError):
+                if seen_label and task.parse(seen_label, classes) != now.label:
+                    verdict, label = "", seen_label
+        elif {seen_label, seen_label.removesuffix(".0")} & classes - {now.label}:
             verdict, label = "", seen_label
     if verdict not in ("", "set", "confirm", "unsure"):
         raise NoSuchWord("verdict", "confirm or unsure", verdict, ("confirm", "unsure"))
     if label is not None:
-        label = TASK.parse(label, classes)
+        label = task.parse(label, classes)
     stays = verdict in ("confirm", "unsure")
     if stays and label not in (None, now.label):
         raise ValueError(

@@ -15,6 +15,8 @@ import numpy as np
 
 from assay.curation.errors import UnknownClass, UnknownColumn, UnknownSample, UserError
 from assay.curation.splits import LOCKED
+from assay.curation.tasks import classification
+from assay.curation.tasks.base import Task
 from assay.curation.tasks.classification import NoSuchClass
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw
 from assay.curation.versioning.decision_cells import (
@@ -45,7 +47,12 @@ EDITS = ["sample", "field", "value", "verdict", "why", "suggested", "seconds"]
 MOST_SHOWN = 20  # bad lines in an error
 
 
-def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFrame) -> pd.DataFrame:
+def plan_edits(
+    standing: pd.DataFrame,
+    classes: Set[str],
+    decisions: pd.DataFrame,
+    task: Task = classification.TASK,
+) -> pd.DataFrame:
     """Plan the edits that `decisions` ask for.
 
     standing: what stands for their samples (see states.read_values). Returns a frame sample, field, value (JSON),
@@ -55,7 +62,7 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
     check_columns(decisions)
     lines = decisions["line"] if "line" in decisions else range(1, len(decisions) + 1)
     stands = {now.Index: now for now in standing.itertuples()}
-    edits, bad, seen, sound, formats = [], [], set(), set(), EditFormats()
+    edits, bad, claims, sound, formats = [], [], set(), set(), EditFormats()
     names = [name for name in DECISIONS if name in decisions]
     for line, given in zip(lines, list_cells(decisions)):
         asked = {k: cell for k in names if (cell := str(given[k])) != ""}
@@ -66,9 +73,10 @@ def plan_edits(standing: pd.DataFrame, classes: Set[str], decisions: pd.DataFram
         now = stands.get(sample)
         try:
             check_sample(now)
-            claim_sample(sample, asked, seen)
-            check_cells(given, sound)
-            for edit in parse_decision(asked, now, classes, str(given.get("given_label", ""))):
+            claim_sample(sample, asked, claims)
+            check_cells(given, sound, LONGEST if task is classification.TASK else LONGEST_SETS)
+            seen = str(given.get("given_label", ""))
+            for edit in parse_decision(asked, now, classes, seen, task):
                 edits.append((sample, *formats.format(edit, given)))
         except ValueError as e:
             bad.append((f"line {line} ({sample[:32]}): {e}", sample, e))
@@ -172,10 +180,13 @@ def claim_sample(sample: str, asked: dict[str, str], seen: set) -> None:
 
 
 LONGEST = dict(label=MAX_NAME, tag=MAX_NAME) | dict.fromkeys(CONTEXT, MAX_TEXT)
+LONGEST_SETS = LONGEST | dict(label=MAX_TEXT)  # a set of classes; each is checked where it is read
 CELLS = frozenset((*DECISIONS, *CONTEXT))
 
 
-def check_cells(given: dict[str, Any], sound: set[tuple[str, str]]) -> None:
+def check_cells(
+    given: dict[str, Any], sound: set[tuple[str, str]], longest: dict[str, int] = LONGEST
+) -> None:
     """Refuse cells that hold several values or unfit text.
 
     sound: texts that were checked before; ten thousand decisions have few different ones."""
@@ -184,7 +195,7 @@ def check_cells(given: dict[str, Any], sound: set[tuple[str, str]]) -> None:
             continue
         if not is_text and is_odd_value(value):
             raise ValueError(f"expected one {name}, found {shorten_value(value)}")
-        if name in LONGEST and (wrong := find_flaw(str(value), LONGEST[name])):
+        if name in longest and (wrong := find_flaw(str(value), longest[name])):
             raise ValueError(f"its {name} {wrong}")
         if is_text:
             sound.add((name, value))

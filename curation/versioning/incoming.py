@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import list_members, read_task
 from assay.curation.text import find_flaw
 from assay.curation.versioning import edits, states, undo
 from assay.curation.versioning.changes import append_undo, find_known_labels, read_former_names
@@ -88,9 +89,12 @@ def store_run(
         known = find_known_labels(bench, con, frame)
         if "new_class" in frame:  # somebody was asked, and added it
             new = frame.pop("new_class").eq("true")
-            known = known | set(frame.label[new & frame.label.notna()])
+            known = known | set(
+                list_members(read_task(con), frame.label[new & frame.label.notna()])
+            )
         frame, _ = read_former_names(con, frame, known)
-        rows = edits.plan_edits(states.read_current_values(con, frame["sample"]), known, frame)
+        standing = states.read_current_values(con, frame["sample"])
+        rows = edits.plan_edits(standing, known, frame, read_task(con))
     except UserError as e:  # one by one, then: the others are sound
         if len(run) == 1:
             return {run[0][0]: e.problem}

@@ -149,6 +149,7 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         format=args.format,
         class_level=args.class_level,
         pictures_only=args.pictures_only,
+        multilabel=args.multilabel,
         config=args.config,
         sheet=args.sheet,
         skip_bad=args.skip_bad,
@@ -273,6 +274,12 @@ def add(verbs: Verbs) -> None:
         "--pictures-only",
         action="store_true",
         help="import the images alone, without labels: a pool to label",
+    )
+    verb.add_argument(
+        "--multilabel",
+        action="store_true",
+        help="several labels a sample: a|b in a cell is two (; and , likewise), of boxes and masks each image gets"
+        " the classes of all its objects; lists and columns of 0 and 1 are known without it",
     )
     verb.add_argument(
         "--config", metavar="NAME", help="which configuration, of a data set that has several"

@@ -185,6 +185,7 @@ def print_summary(data: dict, tell: Callable[[str], object]) -> None:
     """Print an experiment: the verdict, the matrix, what each change was worth."""
     from assay.curation.statistics.wording import format_as_given, format_interval, format_points
     from assay.pipelines.reports.markdown import describe_control
+    from assay.pipelines.reports.phrases import name_second
 
     gains = [*data["effects"], *data["beside"]]
     width = max((len(e["kind"]) for e in gains), default=0)
@@ -196,13 +197,14 @@ def print_summary(data: dict, tell: Callable[[str], object]) -> None:
     for line in data["verdict_lines"]:
         tell(line)
     for c in data["matrix"]:
-        accuracy, balanced = (
+        name, beside = name_second(c)
+        accuracy, second = (
             "{} [{}, {}]".format(*(format_points(e[k], False) for k in ("estimate", "low", "high")))
-            for e in (c["accuracy"], c["balanced"])
+            for e in (c["accuracy"], beside)
         )
         n = f"{c['n_train']:,} train, {data['n_test']:,} test, {c['accuracy']['seeds'][0]} seeds"
-        name = f"  {pad_text(c['version'], 10)} {c['arch']:<10}"
-        tell(f"{name} accuracy {accuracy}, balanced {balanced} %  ({n})")
+        head = f"  {pad_text(c['version'], 10)} {c['arch']:<10}"
+        tell(f"{head} accuracy {accuracy}, {name} {second} %  ({n})")
     for e in data["effects"]:
         tell(f"{name_gain(e)}  {e['verdict']}")
     for b in data["beside"]:

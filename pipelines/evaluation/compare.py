@@ -62,7 +62,7 @@ def describe_cell(own: list[dict], evaluator: TestSetEvaluator, seconds: dict) -
     seconds: of each run, by key.
     """
     version, arch = own[0]["version"], own[0]["arch"]
-    accuracy, balanced = evaluator.measure_accuracy(version, arch)
+    accuracy, second = evaluator.measure_accuracy(version, arch)
     as_given = evaluator.measure_as_given({(version, arch): 1})
     return dict(
         version=version,
@@ -71,7 +71,7 @@ def describe_cell(own: list[dict], evaluator: TestSetEvaluator, seconds: dict) -
         train_tree=own[0]["train_tree"],
         n_train=own[0]["n_train"],
         accuracy=estimate_to_dict(accuracy) | as_given,
-        balanced=estimate_to_dict(balanced),
+        **dict(balanced=None, exact=None) | {evaluator.second: estimate_to_dict(second)},
         seed_spread=accuracy.seed_spread[0],
         diverged=sorted(evaluator.diverged.get((version, arch), [])),
         seconds=sum(seconds.get(c["key"], 0.0) for c in own),

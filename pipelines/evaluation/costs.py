@@ -16,6 +16,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import refuse_task
 from assay.curation.versioning.decision_cells import SECONDS
 from assay.curation.versioning.votes import PERSON
 from assay.pipelines.evaluation.decisions import (
@@ -129,6 +130,7 @@ def replay_or_load(bench: Bench, first: str, last: str) -> tuple[dict, dict]:
     few are kept in arrays/costs.npz: derived, and made again where it is lost. UserError where
     there is nothing to replay.
     """
+    refuse_task(bench, "the gain of each review", "its sum is the effect of the versions")
     a, b = resolve_span(bench, first, last)
     # the chain: another log has another
     link = bench.rows("select uid, prev_hash from edits where seq = ?", [b])[0]

@@ -12,6 +12,7 @@ from assay.curation.media.base import media_of
 from assay.curation.slicing import cluster_names, metadata, slices
 from assay.curation.statistics import contrasts, estimates, multiple_testing
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.tasks.classification import class_indices
 from assay.curation.text import format_count
 from assay.pipelines.evaluation.comparison import Comparison
@@ -57,13 +58,20 @@ def find_slice_effects(c: Comparison) -> dict:
         if cell["version"] in (first, last)
         and cell["seed"] in judge.seeds[cell["version"], cell["arch"]]
     ]
+    tested = sum(g["p"] is not None for g in found)
+    few_seeds = min(len(judge.seeds[v, a]) for v in (first, last) for a in archs) < 3
+    notes += list_notes(tested, few_seeds, judge.labels.in_part)
+    if judge.task.name != "classification":
+        notes.append("no confusions and no flips: samples have several labels")
+        return (
+            dict(version=last, against=first)
+            | NOTHING
+            | dict(slices=found, tested=tested, notes=notes)
+        )
     classes, codes = load_predictions(c.bench, cells, test)
     truth = class_indices(test.label, classes)
     pairs = {a: (codes[first, a], codes[last, a]) for a in archs}
     was, now = (np.concatenate(runs) for runs in zip(*pairs.values()))
-    tested = sum(g["p"] is not None for g in found)
-    few_seeds = min(len(judge.seeds[v, a]) for v in (first, last) for a in archs) < 3
-    notes += list_notes(tested, few_seeds, judge.labels.in_part)
     confusion, more = compare_confusions(truth, pairs, classes)
     return dict(
         version=last,
@@ -107,7 +115,7 @@ def collect_slices(bench: Bench, plan: dict, test: pd.DataFrame) -> tuple[list[d
     """
     notes = []
     named = [
-        ("class", slices.slice_by_class(test)),
+        ("class", slices.slice_by_class(test, task_of(bench))),
         ("slice", slices.resolve_slices(bench, plan.get("slices") or {})),
     ]
     try:

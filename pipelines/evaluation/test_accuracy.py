@@ -26,7 +26,7 @@ def measure_test_accuracy(bench: Bench) -> dict:
     """Measure every recipe on the locked test labels.
 
     Labels are corrected by an audit where there is one. Returns dict rows (dicts name, accuracy,
-    balanced, seeds, diverged), n, caveat, accesses, notes. UserError where there are no labelled
+    balanced or exact, seeds, diverged), n, caveat, accesses, notes. UserError where there are no labelled
     test samples.
     """
     test = test_labels(bench, {})
@@ -48,12 +48,12 @@ def measure_test_accuracy(bench: Bench) -> dict:
         return out
     evaluator = TestSetEvaluator(bench, chosen, labels)
     for version, arch in evaluator.Y:
-        accuracy, balanced = evaluator.measure_accuracy(version, arch)
+        accuracy, second = evaluator.measure_accuracy(version, arch)
         out["rows"].append(
             dict(
                 name=f"{version}/{arch}",
                 accuracy=interval_to_dict(accuracy),
-                balanced=interval_to_dict(balanced),
+                **dict(balanced=None, exact=None) | {evaluator.second: interval_to_dict(second)},
                 seeds=len(evaluator.seeds[version, arch]),
                 diverged=len(evaluator.diverged.get((version, arch), ())),
             )

@@ -18,6 +18,7 @@ from assay.curation.review import audit, label_noise, progress
 from assay.curation.statistics import audit_correction, contrasts, diverged_runs
 from assay.curation.statistics.estimates import Estimate
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import OtherTask, task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.version_names import describe_renames, rename_labels
 
@@ -83,7 +84,7 @@ class TestSetEvaluator:
     """Judges the cells of a plan by the test labels.
 
     Plainly, or corrected by an audit. By cell: predicted (seeds, samples), as_given and audited,
-    0/1 whether that is right by the labels as given and as audited, and Y, what is judged:
+    from 0 to 1 how right that is by the labels as given and as audited, and Y, what is judged:
     pseudo-values where the labels are audited in part. Runs that diverged are in `diverged`
     {cell: seeds}, and not in the others: a recipe is judged by the runs that worked, and how many
     did not is said beside it.
@@ -91,18 +92,23 @@ class TestSetEvaluator:
 
     def __init__(self, bench: Bench, wanted: list[dict], labels: AuditedLabels):
         self.labels, self.seeds, self.diverged = labels, {}, {}
+        self.task = task_of(bench)
         self.undecided = np.flatnonzero(labels.given.index.isin(list(labels.doubted)))
         self.predicted = self.load_predictions(bench, wanted)
         given, clean = labels.given.to_numpy(object), labels.clean.to_numpy(object)
         for cell, answers in self.predicted.items():
-            self.drop_diverged(cell, answers == given)
-        self.as_given = {cell: 1.0 * (said == given) for cell, said in self.predicted.items()}
+            self.drop_diverged(cell, self.mark(answers, given))
+        self.as_given = {cell: self.mark(said, given) for cell, said in self.predicted.items()}
         self.audited = self.Y = self.as_given
         if labels.n:
-            self.audited = {cell: 1.0 * (said == clean) for cell, said in self.predicted.items()}
+            self.audited = {cell: self.mark(said, clean) for cell, said in self.predicted.items()}
             self.Y = {cell: self.correct(cell, right) for cell, right in self.audited.items()}
         # an audited column speaks for 1 / weight of them
         self.weight = labels.n / len(given) if labels.in_part else None
+
+    def mark(self, answers: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Mark how right answers (seeds, samples) are, 0 to 1."""
+        return np.array([self.task.correct(own, labels) for own in answers], float)
 
     def load_predictions(self, bench: Bench, wanted: list[dict]) -> dict[Cell, np.ndarray]:
         """Load what the runs that worked predict: {cell: (seeds, samples)}."""
@@ -153,7 +159,7 @@ class TestSetEvaluator:
             return e
         ends = []
         for labels in self.extreme_labels(cells, w):
-            Y = [self.correct(cell, 1.0 * (self.predicted[cell] == labels)) for cell in cells]
+            Y = [self.correct(cell, self.mark(self.predicted[cell], labels)) for cell in cells]
             ends.append(contrasts.contrast(Y, w, group_size=self.weight))
         return replace(e, ends=tuple(ends))
 
@@ -166,7 +172,10 @@ class TestSetEvaluator:
         for i in self.undecided:
             said = [self.predicted[cell][:, i] for cell in cells]
             gain = {
-                label: sum(w_c * np.mean(answers == label) for w_c, answers in zip(w, said))
+                label: sum(
+                    w_c * self.mark(answers[:, None], np.array([label], object)).mean()
+                    for w_c, answers in zip(w, said)
+                )
                 for label in {None, *np.concatenate(said)}  # None: what no model says
             }
             out[0][i], out[1][i] = min(gain, key=gain.get), max(gain, key=gain.get)
@@ -188,8 +197,17 @@ class TestSetEvaluator:
         """Measure a contrast, as plain numbers."""
         return estimate_to_dict(self.contrast(weights)) | self.measure_as_given(weights)
 
+    @property
+    def second(self) -> str:
+        """Name the measure beside accuracy: balanced, or exact (match)."""
+        return "balanced" if self.task.name == "classification" else "exact"
+
+    def exact_match(self, cell: Cell) -> np.ndarray:
+        """Mark which predicted sets are the label to the last class: 0/1 (seeds, samples)."""
+        return 1.0 * (self.predicted[cell] == self.labels.clean.to_numpy(object))
+
     def measure_accuracy(self, version: str, arch: str) -> tuple[Estimate, Estimate]:
-        """Estimate accuracy and balanced accuracy of one cell.
+        """Estimate accuracy and balanced accuracy of one cell; of label sets, exact match.
 
         Versions of one architecture lend each other their seed spread.
         """
@@ -198,9 +216,20 @@ class TestSetEvaluator:
         given, clean = (x.to_numpy(dtype=str) for x in (self.labels.given, self.labels.clean))
         if not self.labels.in_part:
             Y, others = self.Y[own], [self.Y[cell] for cell in lenders]
+            if self.task.name == "multilabel":
+                exact = self.exact_match(own), [self.exact_match(cell) for cell in lenders]
+                return contrasts.cell_accuracy(Y, others=others), contrasts.cell_accuracy(
+                    exact[0], others=exact[1]
+                )
             balanced = contrasts.balanced_accuracy(Y, clean, others=others)
             return contrasts.cell_accuracy(Y, others=others), balanced
         n = self.labels.n
+        if self.task.name == "multilabel":
+            raise OtherTask(
+                "expected all test labels audited or none, where samples have several labels; found"
+                f" {n:,} of {len(given):,}",
+                "audit the others, too, or undo the audit",
+            )
         by_class = {
             cell: audit_correction.pseudo_values_by_class(
                 self.as_given[cell], self.audited[cell], given, clean, n

@@ -20,6 +20,7 @@ from assay.curation.predictions import run_predictions
 from assay.curation.statistics import sampling
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import list_members, task_of
 from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.states import hash_tree
 from assay.curation.versioning.version_names import class_identities, rename_labels
@@ -175,7 +176,7 @@ def describe_version(bench: Bench, version: str) -> dict:
             tree=tree,
             train_tree=hash_tree(frame),
             n_train=len(frame),
-            classes=int(frame.label.nunique()),
+            classes=len(list_members(task_of(bench), frame.label)),
         )
         with suppress(OSError):  # a bench that nobody may write is asked again
             save_arrays(file, known=np.array(json.dumps(known)))

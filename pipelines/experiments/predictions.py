@@ -17,6 +17,7 @@ from assay.curation.predictions.runs import find_runs
 from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.system.processes import PATIENCE, ChildLost
+from assay.curation.tasks.base import refuse_task
 from assay.curation.text import format_count
 from assay.curation.versioning.class_names import name_probabilities
 from assay.curation.versioning.version_names import names_at
@@ -153,6 +154,9 @@ def compare_models(
     On the kept samples of `split` (pool or val). Returns (frame, about) as `model_disagreement` does, with the column
     sample in place of row.
     """
+    refuse_task(
+        bench, "the disagreement of models", "assay compare measures the difference of two runs"
+    )
     state = bench.state()
     ids = state.index[state.keep & (state["split"] == split)]
     if not len(ids):

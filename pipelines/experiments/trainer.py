@@ -20,6 +20,7 @@ from assay.curation.predictions import run_predictions
 from assay.curation.predictions.run_predictions import Predictions, store_run
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
+from assay.curation.tasks.base import list_members, task_of
 from assay.pipelines.experiments.cells import RECIPE, training_set
 from assay.pipelines.jobs.job_files import retry_while_held
 from assay.pipelines.training.architectures.recipes import find_recipe
@@ -36,7 +37,7 @@ class Draw:
     """The training samples that a seed draws from a version."""
 
     samples: np.ndarray  # (n,) ids
-    labels: np.ndarray  # (n,) numbers of classes
+    labels: np.ndarray  # (n,) numbers of classes, or (n, k) members
     classes: list[str]
     groups: np.ndarray  # (n,) copies share one
 
@@ -107,9 +108,10 @@ class Trainer:
         """Draw the training samples of a version by a seed."""
         frame = training_set(self.bench, at)
         rows = bootstrap_rows(frame, [self.names[s] for s in frame.index], seed)
-        classes = sorted(set(frame.label))
+        task = task_of(self.bench)
+        classes = list_members(task, frame.label)
         samples = frame.index.to_numpy()[rows]
-        labels = np.searchsorted(classes, frame.label.to_numpy(dtype=str)[rows])
+        labels = task.targets(frame.label.to_numpy(object)[rows], classes)
         groups = np.unique([self.names[s] for s in samples], return_inverse=True)[1]
         return Draw(samples, labels, classes, groups)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.system.user_cache import cache_folder, is_made_here
+from assay.curation.tasks.base import refuse_task
 from assay.pipelines.fiftyone import mongod
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def connect_database(bench: Bench, trust: bool = False) -> tuple[ModuleType, boo
     alone. UserError for a database that somebody else made, unless it is to be trusted: FiftyOne runs what it finds
     beside it.
     """
+    refuse_task(
+        bench, "FiftyOne", "assay app shows them; assay export --format manifest writes them"
+    )
     mongod.find_binary()
     folder = fiftyone_folder(bench)
     if not is_made_here(folder, trust):

@@ -20,6 +20,7 @@ from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
+from assay.curation.tasks.base import OtherTask, explode_labels, find_task, list_members, task_of
 from assay.curation.text import check_text, format_count
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
@@ -50,13 +51,14 @@ def ingest(
     name = check_text(options.name or source.name, "a source's name")
     check_text(who, "who imports")
     refuse_other_media(bench, source)
+    refuse_other_task(bench, source)
     source = read_former_names(bench, source)
     rows = decode_rows(bench, source, name, options, progress)
     incoming = recognise_rows(bench, source, name, rows.frame, options)
     batch = new_batch("import")
     edits = add_class_list(bench, make_edits(bench, incoming, batch, options), source, batch)
     record = make_record(name, source, options)
-    write_import(bench, incoming, edits, rows.left_out, batch, who, record, source.media)
+    write_import(bench, incoming, edits, rows.left_out, batch, who, record, source)
     notes = [*source.notes, *rows.notes, *describe_ignored(incoming)]
     return summarise_import(bench, incoming, edits) | dict(
         kind=source.kind,
@@ -76,6 +78,21 @@ def refuse_other_media(bench: Bench, source: Source) -> None:
         raise UserError(
             f"expected {has}s, as this bench holds them, found {source.media}s in {source.name}",
             "import them into a bench of their own: -b ANOTHER",
+        )
+
+
+def refuse_other_task(bench: Bench, source: Source) -> None:
+    """Refuse labels of another kind than the bench's: one a sample, or several."""
+    has, brings = task_of(bench), find_task(source.task)
+    if has.name == brings.name or not source.frame.label.notna().any():
+        return
+    if bench.rows("select 1 from edits where field = 'label' limit 1"):
+        raise OtherTask(
+            f"expected {has.noun}, as this bench has, found {brings.noun} in {source.name}",
+            "import it into a bench of its own: -b ANOTHER"
+            + (
+                "; --multilabel takes one label as a set of one" if has.name == "multilabel" else ""
+            ),
         )
 
 
@@ -149,7 +166,7 @@ def write_import(
     batch: str,
     who: str,
     record: SourceRecord,
-    media: str = "image",
+    source: Source,
 ) -> None:
     """Write an import in one transaction.
 
@@ -193,7 +210,9 @@ def write_import(
                 "insert or replace into meta values (?, ?)",
                 [f"decoder {name}", str(conversion.DECODER)],
             )
-        con.execute("insert or ignore into meta values ('media', ?)", [media])
+        con.execute("insert or ignore into meta values ('media', ?)", [source.media])
+        if source.frame.label.notna().any():
+            con.execute("insert or ignore into meta values ('task', ?)", [source.task])
         write_record(con, record)
         con.execute("delete from left_out where source = ?", [name])
         if left_out:
@@ -228,7 +247,7 @@ def summarise_import(bench: Bench, incoming: Incoming, edits: ImportEdits) -> di
         left_alone=edits.left_alone,
         votes=len(edits.votes),
         samples=len(kept),
-        classes=int(kept.label.nunique()),
+        classes=len(list_members(task_of(bench), kept.label)),
         unlabelled=int(kept.label.isna().sum()),
         splits={split: int(counts[split]) for split in order if split in counts},
     )
@@ -255,7 +274,7 @@ def describe_ignored(incoming: Incoming) -> Iterator[str]:
 
 def describe_similar_classes(bench: Bench) -> Iterator[str]:
     """Describe classes whose names a person would take for one another."""
-    for group in find_similar_names(bench.frame().label):
+    for group in find_similar_names(explode_labels(task_of(bench), bench.frame().label)):
         others = ", ".join(f"{name!r} ({n:,})" for name, n in group.others.items())
         yield (
             f"these classes {DIFFER} alone: {group.name!r} ({group.n:,}), {others}."

@@ -12,6 +12,7 @@ from assay.curation.errors import Question, UserError
 from assay.curation.issues.opinions import Opinion, check_name
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import refuse_task
 from assay.curation.text import format_count
 from assay.curation.versioning.changes import find_known_labels
 from assay.curation.versioning.class_names import read_names
@@ -38,6 +39,7 @@ def add_opinion(bench: Bench, source: str | Path | pd.DataFrame, name: str = "da
     keys or paths, else by their order. Returns {name, rows, issues {kind: flagged}, notes}. UserError before anything
     is written.
     """
+    refuse_task(bench, "another tool's findings", "their labels are one class each")
     import pandas as pd
 
     notes = []

@@ -14,6 +14,7 @@ from assay.curation.formats.base import ImportOptions, Source
 from assay.curation.formats.split_shares import Shares
 from assay.curation.formats.splits import make_splits
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import find_task, name_strata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,9 @@ def recognise_rows(
         # a source that came without a test split gets none out of what is new
         placed = set(old["split"][old.label.notna()]) - {"pool"}
         test = 0.0 if options.no_test or placed and "test" not in placed else shares.test
-        drawn = make_splits(frame, list(frame.content_hash), val=shares.val, test=test)
+        strata = name_strata(find_task(source.task), frame["label"])
+        strata_frame = frame.assign(label=object_column(strata, frame.index))
+        drawn = make_splits(strata_frame, list(frame.content_hash), val=shares.val, test=test)
         frame["split"] = object_column(drawn, frame.index)
     return Incoming(name, frame, state, old, taken_away)
 

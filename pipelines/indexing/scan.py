@@ -28,6 +28,7 @@ from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.system.processes import PATIENCE
+from assay.curation.tasks.base import OtherTask, refuse_task
 from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
@@ -83,6 +84,14 @@ def scan(
     media = media_of(bench)
     options = replace(options, embedder=options.embedder or media.embedders[0])
     # refused before anything is done
+    if own.probs is not None:
+        refuse_task(
+            bench,
+            "a model or probabilities of your own",
+            f"the probe judges them: assay scan -b {bench.given}",
+        )
+    if options.effort > 2:
+        refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
     matched = None if own.probs is None else match_probs(own.probs, state)
     tell = say if own.said else silent  # to fit the model they were embedded, which was said
     folder, engine = embed_samples(bench, state, options, tell, progress)
@@ -278,7 +287,10 @@ def record_issues(bench: Bench, state: pd.DataFrame, say: Tell) -> None:
 
 def describe_gaps(bench: Bench) -> str:
     """Describe the gaps in one line."""
-    rows = gaps.find_gaps(bench)
+    try:
+        rows = gaps.find_gaps(bench)
+    except OtherTask as e:
+        return f"gaps        {e.problem}"
     if not len(rows):
         return "gaps        none that stands out"
     errors = max(0, rows.explains[0])

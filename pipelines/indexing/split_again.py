@@ -16,6 +16,7 @@ from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
+from assay.curation.tasks.base import name_strata, task_of
 from assay.curation.text import check_text
 from assay.curation.versioning.pointers import find_position
 from assay.curation.versioning.rules import make_rule_edit
@@ -45,7 +46,7 @@ def split_again(bench: Bench, options: SplitOptions, who: str) -> dict:
     take = list(drawing.rows)
     rows = Rows(
         ids=list(drawing.whole.index[take]),
-        labels=list(drawing.whole.label.iloc[take]),
+        labels=name_strata(task_of(bench), list(drawing.whole.label.iloc[take])),
         splits=list(drawing.whole.split.iloc[take]),
         drawn=drawing.drawn,
         traits=[[t[i] for i in take] for t in (drawing.copies, drawing.groups) if t is not None],

@@ -15,6 +15,8 @@ from assay.curation.label_quality import judges, probe, scoring
 from assay.curation.splits import SPLITS
 from assay.curation.statistics.clustered import grouped_accuracy
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
+from assay.curation.versioning.class_list import count_by_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,9 @@ def measure_split(
     seen = kept[kept.label.notna() & ~kept.split.isin(locked) & kept.split.isin(JUDGED)]
     counts = kept.split.value_counts()
     classes: dict[str, dict[str, int]] = {}
-    for (label, split), n in seen.groupby(["label", "split"]).size().items():
+    for (label, split), n in count_by_split(task_of(bench), seen).stack().items():
+        if not n:
+            continue
         classes.setdefault(label, {})[split] = int(n)
     near = find_leaks(bench, whole)
     crossing = None if groups is None else find_crossing(whole, groups)
@@ -110,7 +114,8 @@ def measure_accuracy(
     use = (state.keep & state.split.isin(("train", "val")) & state.label.notna()).to_numpy()
     part = state[use]
     val = (part.split == "val").to_numpy()
-    classes, y = scoring.find_targets(part)
+    task = task_of(bench)
+    classes, y = scoring.find_targets(part, None, task)
     if not val.any() or len(classes) < 2:
         what = "no labelled val sample" if not val.any() else "one class in train"
         return None, what
@@ -120,7 +125,7 @@ def measure_accuracy(
         return None, "the images are not scanned"
     rows, asked = np.flatnonzero(~val), np.flatnonzero(val)
     fitted = probe.fit(X[rows], y[rows], copies[rows], len(classes))
-    best = np.array(classes, object)[fitted.predict(X[asked]).argmax(1)]
-    hit = best == part.label.to_numpy(object)[asked]
+    best = task.predict(fitted.predict(X[asked]), classes)
+    hit = task.correct(best, part.label.to_numpy(object)[asked])
     p, low, high = grouped_accuracy(hit, families[use][asked])
     return dict(estimate=p, low=low, high=high, n=len(asked)), ""

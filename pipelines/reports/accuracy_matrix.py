@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from assay.curation.text import format_count
 from assay.pipelines.reports.charts import make_axis
-from assay.pipelines.reports.phrases import cut, points
+from assay.pipelines.reports.phrases import cut, name_second, points
 from assay.pipelines.reports.templates import interval_markup, render
 
 TITLE, ORDER = "Every version and architecture", 20
@@ -55,7 +55,7 @@ def about_words(data: dict) -> str:
 
 def matrix_row(cell: dict, gain: dict | None) -> dict:
     """Make the row of one version and architecture."""
-    e = cell["accuracy"]
+    e, (second, beside) = cell["accuracy"], name_second(cell)
     accuracy = accuracy_markup(e)
     if "given" in e:
         accuracy += Markup("<small>as given {}</small>").format(accuracy_markup(e["given"]))
@@ -66,7 +66,7 @@ def matrix_row(cell: dict, gain: dict | None) -> dict:
         judged += Markup(" <b>diverged and left out: seed {}</b>").format(lost)
     numbers = [
         ("Accuracy", accuracy),
-        ("Balanced", accuracy_markup(cell["balanced"])),
+        (second.capitalize(), accuracy_markup(beside)),
         ("Gain, points", interval_markup(gain) if gain else "–"),
         ("Judged by", judged),
     ]

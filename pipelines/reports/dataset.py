@@ -13,6 +13,7 @@ from assay.curation.predictions import model_errors
 from assay.curation.selection import triggers
 from assay.curation.slicing import cluster_table, gaps
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.base import OtherTask
 from assay.curation.text import format_count
 from assay.pipelines.reports.map_picture import make_map
 from assay.pipelines.reports.phrases import cut, sentence, true_minus
@@ -167,13 +168,23 @@ EXAMPLES = 4  # pictures of an issue kind, or of what a trigger caught
 KINDS, WHOLE = 16, 8  # rows of either kind at most
 
 
+def list_gaps(bench: Bench) -> pd.DataFrame:
+    """List the gaps; none where samples have several labels."""
+    import pandas as pd
+
+    try:
+        return gaps.find_gaps(bench)
+    except OtherTask:
+        return pd.DataFrame(columns=gaps.COLUMNS)
+
+
 def collect_facts(bench: Bench) -> dict | None:
     """Collect gaps, other issues, what triggers caught, and the map.
 
     None where the bench is not scanned as it stands. No test or guard sample is pictured or judged.
     """
     try:
-        found, wrong = gaps.find_gaps(bench), model_errors.find_model_errors(bench)
+        found, wrong = list_gaps(bench), model_errors.find_model_errors(bench)
         issues, state = bench.issues(), bench.state()
         regions = cluster_table.tabulate_clusters(bench, level="coarse")
         active = triggers.active_triggers(bench)

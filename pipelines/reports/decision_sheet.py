@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import refuse_task
 
 TAKEN = "sgnduev"  # keys of other acts, here or in the workbench
 SIDE = 224  # pixels of a picture's longer side
@@ -35,6 +36,11 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
     `assay edit` reads. The page holds its pictures, asks no server for anything and runs one script,
     which its policy names by its hash. then: the command that reads the decisions back.
     """
+    refuse_task(
+        bench,
+        "a page to decide from",
+        "--csv FILE writes a sheet to fill in with a|b; assay app has Review",
+    )
     state = bench.state()
     kept = state.label[state.keep & ~state.split.isin(LOCKED)]
     frame = rows.assign(key=rows.source_id, uri=rows.path, was="", now="", text="")

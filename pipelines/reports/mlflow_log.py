@@ -22,6 +22,7 @@ from assay.curation.predictions.runs import score_run
 from assay.curation.storage.interface import Bench
 from assay.curation.system.extras import require
 from assay.pipelines.experiments.cells import list_cells, test_labels
+from assay.pipelines.reports.phrases import name_second
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -108,7 +109,9 @@ def describe_cells(
                 LoggedRun(key, title, params, metrics, tags, end - round(seconds * 1000), end)
             )
         metrics = name_bounds("test_accuracy", cell["accuracy"])
-        metrics |= name_bounds("test_balanced_accuracy", cell["balanced"])
+        second, beside = name_second(cell)
+        name = "test_balanced_accuracy" if second == "balanced" else "test_exact_match"
+        metrics |= name_bounds(name, beside)
         metrics |= dict(n_test=cell["accuracy"]["n"], train_seconds=cell["seconds"])
         tags = {"mlflow.note.content": f"{data['question']}\n\n{data['verdict']}"}
         if gain := gains.get((version, arch)):

@@ -15,7 +15,7 @@ from assay.curation.text import escape_controls, format_count
 from assay.pipelines.reports.contact_sheet import cluster_parts, gap_parts
 from assay.pipelines.reports.label_changes import find_changes
 from assay.pipelines.reports.markdown import describe_control
-from assay.pipelines.reports.phrases import cut
+from assay.pipelines.reports.phrases import cut, name_second
 from assay.pipelines.reports.sample_pictures import load_pictures, picture_frame
 from assay.pipelines.reports.templates import render
 
@@ -92,12 +92,13 @@ class Report:
                 c["version"],
                 c["arch"],
                 format_cell(c["accuracy"]),
-                format_cell(c["balanced"]),
+                format_cell(name_second(c)[1]),
                 c["n_train"],
             )
             for c in data["matrix"]
         ]
-        head = ["version", "architecture", "accuracy %", "balanced %", "train"]
+        second = name_second(data["matrix"][0])[0] if data["matrix"] else "balanced"
+        head = ["version", "architecture", "accuracy %", f"{second} %", "train"]
         effects = [
             f"{e['kind']}: {e['name']}: {format_interval(e)}{format_as_given(e)}"
             + (f", {e['verdict']}" if "verdict" in e else "")

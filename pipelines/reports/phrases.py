@@ -84,3 +84,13 @@ def verdict_tone(e: Mapping[str, Any] | None) -> str:
 def is_significant(e: Mapping[str, Any]) -> bool:
     """Tell whether a verdict is helps or hurts."""
     return bool(verdict_tone(e))
+
+
+def name_second(cell: dict) -> tuple[str, dict]:
+    """Name the measure beside a cell's accuracy, and give it.
+
+    Of several labels a sample, accuracy is the share of labels right, and beside it stands exact match.
+    """
+    if cell["balanced"] is not None:
+        return "balanced", cell["balanced"]
+    return "exact match", cell["exact"]

@@ -104,4 +104,4 @@ def sample_thumbnails(data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     thumbs, first = np.unique(thumbs, axis=0, return_index=True)
     mix = np.random.default_rng(0).permutation(len(thumbs))
     labels = np.asarray(data.labels)[rows][first][mix]
-    return thumbs[mix], np.eye(data.n_classes)[labels]
+    return thumbs[mix], labels if data.several else np.eye(data.n_classes)[labels]

@@ -22,9 +22,14 @@ class TrainingData:
     """Labelled rows of one training."""
 
     rows: LazyRows  # uint8 (n, h, w, 3), float (n, d), or hashes of words (n, pieces) int32
-    labels: np.ndarray  # (n,) in 0..n_classes-1
+    labels: np.ndarray  # (n,) in 0..n_classes-1, or (n, n_classes) members, 0 or 1
     n_classes: int
     groups: np.ndarray | None = None  # (n,) copies of one image share a group
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have several classes."""
+        return np.ndim(self.labels) == 2
 
     def take(self, keep: np.ndarray) -> TrainingData:
         """Select rows by number; they are still read when asked for."""

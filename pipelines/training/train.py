@@ -68,7 +68,7 @@ def fit_predict(
             if progress:
                 progress(done, f"{arch} loss {loss:.3f}")
         alive = progress and partial(progress, 1.0, f"{arch} loss {loss:.3f}")
-        return predict_probs(network, rows, data.n_classes, alive)
+        return predict_probs(network, rows, data.n_classes, alive, data.several)
 
 
 def estimate_seconds(
@@ -125,7 +125,8 @@ def train_steps(
     batch, steps = choose_schedule(network.arch, n, epochs)
     # batches span epochs: none is small
     order = torch.cat([torch.randperm(n) for _ in range(steps * batch // n + 1)])
-    labels = torch.as_tensor(np.array(data.labels), dtype=torch.long)
+    kind = torch.float32 if data.several else torch.long
+    labels = torch.as_tensor(np.array(data.labels), dtype=kind)
     paces = [{"params": [], "lr": recipe.lr}, {"params": [], "lr": recipe.lr / 10}]
     for name, p in model.named_parameters():
         paces["pretrained" in name]["params"] += [p] if p.requires_grad else []
@@ -155,13 +156,16 @@ def row_losses(
 ) -> torch.Tensor:
     """Compute the loss of every row, (b,).
 
-    logits (b, k), labels (b,).
+    logits (b, k), labels (b,), or members (b, k): then it is the mean cross entropy of the k questions.
     ce: cross entropy. gce: generalised cross entropy (1 - p^q) / q with q = 0.7 (Zhang & Sabuncu 2018,
     arXiv:1805.07836), which a row of wrong label pulls less the surer the network is of another class.
     Smoothing gives each of the k classes its share of the row, in both.
     """
     from torch.nn import functional as F
 
+    if labels.ndim == 2:
+        soft = labels * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, soft, reduction="none").mean(1)
     if loss == "ce":
         return F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
     # p^q by its logarithm: at p = 0 the slope of p^q has no number
@@ -170,10 +174,15 @@ def row_losses(
 
 
 def predict_probs(
-    network: Network, rows: LazyRows, n_classes: int, alive: Callable[[], None] | None = None
+    network: Network,
+    rows: LazyRows,
+    n_classes: int,
+    alive: Callable[[], None] | None = None,
+    several: bool = False,
 ) -> np.ndarray:
     """Predict the probabilities (n, k) of rows. Raises Diverged.
 
+    Each row's sum to 1, but where a row may have `several` classes.
     Where images may be mirrored, the image and its mirror image are averaged. alive() is called at each step.
     """
     import torch
@@ -190,7 +199,8 @@ def predict_probs(
             torch.autocast(device.type, torch.bfloat16, enabled=bfloat16),
         ):
             logits = (model(x) + model(x.flip(3))) / 2 if network.flips else model(x)
-        probs[at : at + AT_ONCE] = logits.float().softmax(1).cpu()
+        logits = logits.float()
+        probs[at : at + AT_ONCE] = (logits.sigmoid() if several else logits.softmax(1)).cpu()
         if alive:
             alive()
     lost = np.isnan(probs).any(1)

@@ -26,7 +26,7 @@ export function drawNeighbours(box, item, { host, take, queue, isQueued }) { // 
       const step = (by) => shown(item.near[(at = Math.max(0, Math.min(item.near.length - 1, at + by)))]);
       openPicture({ ...shown(near), host, step });
     };
-    figure.className = near.label === item.suggested_label ? "for" : near.label === item.given_label ? "against" : "";
+    figure.className = near.side ?? (near.label === item.suggested_label ? "for" : near.label === item.given_label ? "against" : "");
     open.append(near.text === undefined ? img : drawExcerpt(near));
     figure.append(open, words);
     return figure;

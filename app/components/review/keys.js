@@ -12,6 +12,10 @@ export const ACTS = [ // name, words, keys
   ["back", "back", ["ArrowLeft"]], ["forward", "forward", ["ArrowRight"]],
   ["why", "explain", ["e"]], ["votes", "others' votes", ["v"]], ["compare", "hold: compare with the nearest neighbour", ["c"]],
   ...VIEWER_ACTS, ["keys", "list the keys", ["?"]]];
+const OF_SETS = { // where samples have several labels: what else an act does, and its keys
+  suggested: ["store the classes that are chosen", ["Enter", "s"]], given: ["the given classes are right", [" ", "g"]], unsure: ["not sure", ["m"]],
+  "likely 5": ["choose the class that is likeliest, number 5, or not", ["o"]], yes: ["the class in question applies", ["y"]], no: ["it does not", ["n"]] };
+const SET_ACTS = [["yes"], ["no"], ...ACTS].map(([name, words, keys]) => [name, ...(OF_SETS[name] ?? [words.replace("the class", "choose the class"), keys])]);
 const FIXED = [["Ctrl Z", "take back the newest decision"], ["Ctrl Shift Z", "decide it again"], ["Shift and arrows", "pan, where zoomed"],
   ["Y, T", "answer the question after ten quick decisions"]];
 const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
@@ -21,7 +25,7 @@ export const nameKey = (key) => NAMES[key] ?? (key.length === 1 ? key.toUpperCas
 export const readKey = (e) => (e.key.length === 1 ? e.key.toLowerCase() : e.key);
 
 export function makeKeys(bench, who) { // who: somebody's own keys are kept in their browser
-  let own = { acts: {}, classes: {} }, team = {}, classes = [], found = new Map(), mine = who;
+  let own = { acts: {}, classes: {} }, team = {}, classes = [], found = new Map(), mine = who, acts = ACTS;
   const places = () => ({ acts: `assay-keys:${mine}`, classes: `assay-keys:${mine}:${bench}` });
 
   function read() {
@@ -44,7 +48,7 @@ export function makeKeys(bench, who) { // who: somebody's own keys are kept in t
     for (const [label, key] of Object.entries(team)) if (classes.includes(label) && !own.classes[label]) take(key, { label });
     const digits = keysOf(classes).slice(0, 10);
     digits.forEach((key, i) => { if (!own.classes[classes[i]] && !team[classes[i]]) take(key, { label: classes[i] }); });
-    for (const [act, , keys] of ACTS) if (!own.acts[act]) keys.forEach((key) => take(key, { act }));
+    for (const [act, , keys] of acts) if (!own.acts[act]) keys.forEach((key) => take(key, { act }));
   }
   const of = (part, name) => [...found].filter(([, what]) => what[part] === name).map(([key]) => key);
 
@@ -54,6 +58,8 @@ export function makeKeys(bench, who) { // who: somebody's own keys are kept in t
     ofAct: (act) => of("act", act),
     ofClass: (label) => of("label", label)[0],
     setClasses(names) { classes = names; assign(); },
+    setSeveral(yes) { acts = yes ? SET_ACTS : ACTS; assign(); }, // labels a sample
+    acts: () => acts,
     setTeam(keys) { team = keys; assign(); }, // {class: key}, as Classes sets them for everybody
     setReviewer(name) { // what was set before anybody said who they are is theirs who says so
       const before = mine === "" ? own : null;
@@ -68,7 +74,7 @@ export function makeKeys(bench, who) { // who: somebody's own keys are kept in t
     set(part, name, key) { // null, or why not
       const holder = found.get(key);
       if (KEPT_FREE.has(key)) return `${nameKey(key)} is kept free: press another key`;
-      if (holder && holder[part] !== name) return `${nameKey(key)} is the key of “${describe(holder)}”: give that another key first`;
+      if (holder && holder[part] !== name) return `${nameKey(key)} is the key of “${describe(holder, acts)}”: give that another key first`;
       own[part === "act" ? "acts" : "classes"][name] = key;
       assign();
       return write() ? null : "set, but this browser keeps nothing: it holds until the page is closed";
@@ -78,7 +84,7 @@ export function makeKeys(bench, who) { // who: somebody's own keys are kept in t
   };
 }
 
-const describe = ({ act, label }) => label ?? ACTS.find(([name]) => name === act)[1];
+const describe = ({ act, label }, acts) => label ?? acts.find(([name]) => name === act)[1];
 
 export function showKeys(dialog, keys, changed) { // the list of all keys, each of which can be set
   const text = (tag, words, more = {}) => Object.assign(document.createElement(tag), { textContent: words, ...more });
@@ -95,7 +101,7 @@ export function showKeys(dialog, keys, changed) { // the list of all keys, each 
   }
   function draw() {
     const fixed = FIXED.map(([key, words]) => { const tr = document.createElement("tr"); tr.append(text("td", words), text("td", key)); return tr; });
-    table.replaceChildren(...ACTS.map(([name, words]) => row("act", name, words, keys.ofAct(name))),
+    table.replaceChildren(...keys.acts().map(([name, words]) => row("act", name, words, keys.ofAct(name))),
       ...keys.classes().slice(0, 100).map((label) => row("label", label, label, [keys.ofClass(label)].filter(Boolean))), ...fixed);
     changed();
   }

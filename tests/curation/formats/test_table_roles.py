@@ -125,7 +125,8 @@ def test_one_of_several_columns_that_is_set_is_the_label(tmp_path):
     source = read(csv(tmp_path, JPG, image=JPG, **hot))
     assert list(source.frame.label) == LABELS and source.classes == list(hot)
     hot["dog"][0] = 1.0
-    refused(csv(tmp_path / "b", JPG, image=JPG, **hot), "several labels")
+    several = read(csv(tmp_path / "b", JPG, image=JPG, **hot))
+    assert several.task == "multilabel" and several.frame.label[0] == '["cat", "dog"]'
     pool = read(csv(tmp_path / "b", JPG, image=JPG, **hot), pictures_only=True)
     assert set(pool.frame["split"]) == {"pool"}
 
@@ -139,12 +140,12 @@ def test_what_is_no_label_of_an_image_is_refused_in_words(tmp_path):
     assert len(source.frame) == 6 and "6 rows name an image again" in source.notes[0]
     many = ["None", "Mass|Edema", "Edema", "Mass"] * 3
     path = csv(tmp_path / "many", JPG, image=JPG, findings=many)
-    asked(path, "--label-column findings", "--pictures-only")
+    asked(path, "--label-column findings", "--multilabel", "--pictures-only")
     assert "look like several" in read(path, columns={"label": "findings"}).notes[0]
     (tmp_path / "l.jsonl").write_text(
         "\n".join(json.dumps(dict(image=i, label=["a", "b"])) for i in JPG)
     )
-    refused(tmp_path / "l.jsonl", "several labels")
+    assert set(read(tmp_path / "l.jsonl").frame.label) == {'["a", "b"]'}
     refused(csv(tmp_path / "pixels", emotion=[1, 2] * 6, pixels=["0 1 2 3 4 5 6"] * 12), "pixels")
 
 

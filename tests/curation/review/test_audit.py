@@ -14,6 +14,7 @@ from assay.curation.review import audit, audit_sheet
 from assay.curation.review.audit_answers import apply_answers
 from assay.curation.statistics import audit_correction, contrasts, estimates, power, sampling
 from assay.curation.storage.arrays import load_arrays
+from assay.curation.tasks.classification import TASK
 from assay.pipelines.evaluation import test_set
 from assay.pipelines.evaluation.compare import compare_versions
 from assay.pipelines.evaluation.test_set import AuditedLabels
@@ -617,6 +618,7 @@ def test_a_gain_spans_whatever_nobody_is_sure_of_could_be(monkeypatch, n):
         "assay.curation.predictions.run_predictions.read_labels",
         lambda bench, key, index: said[key],
     )
+    monkeypatch.setattr(test_set, "task_of", lambda bench: TASK)
     doubted, weights = list(given.index[:4]), {("v1", "probe"): -1, ("v2", "probe"): 1}
     clean = given.where(rng.random(60) < 0.9, "a")
 

@@ -9,6 +9,7 @@ from assay.app.server.class_effect import measure_change, tally_classes
 from assay.curation.errors import UserError
 from assay.curation.label_quality.live import label_scores
 from assay.curation.review.exemplars import find_typical
+from assay.curation.tasks.classification import TASK
 from assay.curation.versioning.class_entries import REVIEW_KEYS
 from assay.curation.versioning.class_order import place_class
 from tests.helpers import ROOT, bench_of, copied, digits, run_assay
@@ -134,4 +135,4 @@ def test_a_change_of_names_alone_is_no_gain(small):
     found = measure_change(state, before, after, {"b": "a"})
     assert (found["n"], found["better"], found["worse"]) == (4, 1, 1)
     assert measure_change(state, before, before, {"b": "a"})["gain"][0] == 0
-    assert tally_classes(state, after) == {"a": (3, 3), "c": (0, 1)}
+    assert tally_classes(state, after, TASK) == {"a": (3, 3), "c": (0, 1)}
