@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.base import ImportOptions
-from assay.curation.formats.hf_features import LONGEST_CAPTION, Features
+from assay.curation.formats.hf_features import LONGEST_CAPTION, SEQUENCES, Features
 from assay.curation.formats.table_labels import LABELS, holds_classes
 from assay.curation.formats.text_columns import choose_text_column
 
@@ -35,6 +35,7 @@ class Columns:
     unread: tuple[str, ...]  # of bytes, lists and structs
     media: str = "image"  # what the rows are
     notes: tuple[str, ...] = ()
+    several: bool = False  # whether a row has several labels
 
 
 def choose_columns(
@@ -82,7 +83,16 @@ def choose_columns(
     unread = tuple(column for column in rest if column not in first)
     media = "text" if text else "image"
     return Columns(
-        image, label, split, id, given.get("group"), metadata, unread, media, tuple(notes)
+        image,
+        label,
+        split,
+        id,
+        given.get("group"),
+        metadata,
+        unread,
+        media,
+        tuple(notes),
+        bool(label) and label in list_sets(features),
     )
 
 
@@ -141,6 +151,9 @@ def choose_label(
     image: the column of images, of which texts beside may be meant; None where the samples are texts.
     """
     declared = [column for column in features.classes if column not in taken]
+    sets = [column for column in list_sets(features) if column not in taken]
+    if len(sets) == 1 and not declared:
+        return sets[0]
     exact = [c for c in declared if c.lower() == "label"]
     if len(declared) == 1 or len(exact) == 1:
         return (exact or declared)[0]
@@ -159,6 +172,18 @@ def choose_label(
         # a guess by its values alone, beside others that may be meant
         return could[0]
     return could[0] if could else None
+
+
+def list_sets(features: Features) -> list[str]:
+    """List the columns of several classes a row: lists of them, or lists that are called labels."""
+    return [
+        column
+        for column, kind in features.types.items()
+        if column in features.several
+        or kind in SEQUENCES
+        and column.lower() in (*LABELS, "labels", "tags")
+        and column not in features.boxes
+    ]
 
 
 def refuse_other_labels(
@@ -182,11 +207,7 @@ def find_labels_of_another_kind(features: Features, column: str) -> str | None:
     """Say which labels a column holds that are no class a row."""
     if column in features.boxes:
         return "boxes"
-    if column in features.several:
-        return "several classes a row"
     kind = features.types.get(column)
-    if kind in ("List", "LargeList", "Sequence") and column.lower() in (*LABELS, "labels"):
-        return "several classes a row"
     if kind == "Image" and column.lower() in MASKS:
         return "masks"
     return None

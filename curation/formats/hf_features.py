@@ -23,7 +23,8 @@ class Features:
 
     types: dict[str, str]  # column -> Image, ClassLabel, Value, Sequence, ...
     classes: dict[str, list[str]] = field(default_factory=dict)  # column of one class -> its names
-    several: list[str] = field(default_factory=list)  # columns of several classes a row
+    # column of several classes a row -> their names; [] where it does not declare them
+    several: dict[str, list[str]] = field(default_factory=dict)
     boxes: list[str] = field(default_factory=list)
 
     @property
@@ -53,11 +54,20 @@ def read_features(schema: pa.Schema, declared: dict[str, Any] | None = None) -> 
         found.types[column.name] = kind
         if kind == "ClassLabel":
             found.classes[column.name] = [str(name) for name in about.get("names") or []]
-        if kind in SEQUENCES and "ClassLabel" in json.dumps(about):
-            found.several.append(column.name)
+        if kind in SEQUENCES and (names := read_set_names(about)) is not None:
+            found.several[column.name] = names
         if column.name.lower() in BOXES or names_boxes(str(column.type)):
             found.boxes.append(column.name)
     return found
+
+
+def read_set_names(about: Any) -> list[str] | None:
+    """Read the classes of a list of them; None where it lists something else."""
+    inner = about[0] if isinstance(about, list) and about else about
+    inner = inner.get("feature") if isinstance(inner, dict) and "feature" in inner else inner
+    if not isinstance(inner, dict) or inner.get("_type") != "ClassLabel":
+        return None
+    return [str(name) for name in inner.get("names") or []]
 
 
 def names_boxes(kind: str) -> bool:

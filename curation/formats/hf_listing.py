@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.curation.formats.base import Listing, Unread
 from assay.curation.formats.hf_rows import Shard, ShardRows
+from assay.curation.formats.label_sets import count_sets, explain_task
 from assay.curation.formats.table_words import describe_names
 from assay.curation.text import MAX_TEXT, format_count
 
@@ -16,6 +17,9 @@ def make_listing(
     label = columns.label
     named = f", {format_count(len(rows.classes), 'declared class')}" if rows.classes else ""
     roles = {"label": f"the column {label}{named}" if label else "none"}
+    if columns.several:
+        roles["label"] += f", {count_sets(sample['label'] for sample in rows.samples)}"
+        roles["task"] = explain_task(f"the column {label} holds lists")
     roles[columns.media] = f"the column {columns.content}"
     splits = {shard.split: None for shard in shards if shard.split}
     if columns.split:
@@ -46,4 +50,5 @@ def make_listing(
         unread,
         rows.classes,
         media=columns.media,
+        task="multilabel" if columns.several else "classification",
     )

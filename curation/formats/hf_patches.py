@@ -17,6 +17,7 @@ from assay.curation.formats.hf_rows import NO_LABEL, RowPlace, Shard, ShardRows
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.text_patches import Cells
+from assay.curation.tasks.multilabel import read_set
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
@@ -94,7 +95,11 @@ def plan_shards(
                     f"expected a column of labels in {source.name}, found none to write {change.label} to",
                     "use --format huggingface: it writes the labels beside the images",
                 )
-            plan.cells[place.row] = {label: encode_label(change.label, names, fresh)}
+            if rows.columns.several:
+                cell = encode_set(change.label, rows.classes, source)
+            else:
+                cell = encode_label(change.label, names, fresh)
+            plan.cells[place.row] = {label: cell}
         if change.split is None or rows.split_of(change.key, split_map) == change.split:
             continue
         if change.split not in last:
@@ -122,6 +127,19 @@ def find_place(rows: ShardRows, given: dict[str, Any], change: Any, source: Path
             "import it again, then export",
         )
     return place
+
+
+def encode_set(label: str | None, names: list[str], source: Path) -> list | None:
+    """Write a set of classes as their numbers, where they are declared, or names."""
+    if label is None:
+        return None
+    found = list(read_set(label))
+    if names and (unknown := set(found) - set(names)):
+        raise UserError(
+            f"expected classes that {source.name} declares, found {min(unknown)}",
+            "add it to the data set's features first, or use --format manifest",
+        )
+    return [names.index(name) for name in found] if names else found
 
 
 def encode_label(label: str | None, names: list[str] | None, fresh: list[str]) -> Any:

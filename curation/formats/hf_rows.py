@@ -15,6 +15,7 @@ from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.column_files import PARQUET
 from assay.curation.formats.hf_columns import SAMPLE_ROWS, Columns, choose_columns
 from assay.curation.formats.hf_features import Features, read_features
+from assay.curation.formats.label_sets import BadLabels, join_names
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import check_width
 from assay.curation.formats.table_columns import as_texts
@@ -93,7 +94,8 @@ def read_shards(
                     f"expected the same columns in all files of {name}, found no {missing[0]} in {shard.file}",
                     "are these the files of one configuration? import a folder of one alone",
                 )
-            names = read_features(schema, declared).classes.get(columns.label or "")
+            held = read_features(schema, declared)
+            names = (held.several if columns.several else held.classes).get(columns.label or "")
             classes |= dict.fromkeys(names or [])
             add_rows(found, shard, schema, batches, names, options)
     return replace(found, classes=list(classes))
@@ -116,7 +118,8 @@ def add_rows(
     bad_labels: dict[str | None, str] = {}
     for batch in batches:
         n = batch.num_rows
-        labels, wrong = read_labels(batch, columns.label, names)
+        read = read_sets if columns.several else read_labels
+        labels, wrong = read(batch, columns.label, names)
         splits = read_texts(batch, columns.split) or [shard.split] * n
         if options.columns.get("split") == "none":
             splits = [None] * n
@@ -134,7 +137,9 @@ def add_rows(
             if ids:
                 key, bad = ids[i] or place, bad or ("" if ids[i] else f"has no {columns.id}")
             if label not in bad_labels:
-                bad_labels[label] = say_flaw("label", label, MAX_NAME)
+                bad_labels[label] = say_flaw(
+                    "label", label, MAX_TEXT if columns.several else MAX_NAME
+                )
             bad = bad or say_flaw("key", key, MAX_TEXT) or bad_labels[label]
             if not bad and key in found.places:
                 bad = f"has the same {columns.id} as another row ({place})"
@@ -175,6 +180,31 @@ def read_labels(
         if number not in named
     }
     return [named.get(number) for number in numbers], wrong
+
+
+def read_sets(
+    batch: pa.RecordBatch, column: str, names: list[str] | None
+) -> tuple[list[str | None], dict[int, str]]:
+    """Read a batch's lists of labels, and which rows are wrong."""
+    labels: list[str | None] = []
+    wrong: dict[int, str] = {}
+    for i, cell in enumerate(batch.column(column).to_pylist()):
+        label = None
+        try:
+            if cell is not None and names:
+                cell = [name_number(number, names) for number in cell]
+            label = None if cell is None else join_names(cell)
+        except BadLabels as e:
+            wrong[i] = str(e)
+        labels.append(label)
+    return labels, wrong
+
+
+def name_number(number: Any, names: list[str]) -> str:
+    """Name a class by its number; BadLabels where there is none of it."""
+    if not isinstance(number, int) or not 0 <= number < len(names):
+        raise BadLabels(f"has the class number {number}, of {format_count(len(names), 'class')}")
+    return names[number]
 
 
 def read_texts(batch: pa.RecordBatch, column: str | None) -> list[str | None]:

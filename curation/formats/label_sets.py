@@ -86,6 +86,8 @@ def choose_separator(values: Iterable[Any]) -> str:
 def holds_lists(values: Iterable[Any]) -> bool:
     """Whether a column holds lists, or JSON of lists, and nothing else."""
     known = [v for v in values if v is not None and v == v and v != ""]
+    if any(isinstance(v, list) and any(isinstance(one, dict) for one in v) for v in known):
+        return False  # conversations, boxes
     return bool(known) and all(
         isinstance(v, list) or isinstance(v, str) and read_json_list(v) is not None for v in known
     )

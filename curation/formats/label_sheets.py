@@ -192,6 +192,11 @@ def guess_label_column(name: str, table: Table, taken: set[str | None]) -> str |
         found = choose_labels(table, None, taken, name)
     except NoLabelColumn:
         return None
+    if found.several:
+        raise UserError(
+            f"expected one label a row in {name}, found several labels: {found.several}",
+            f"import the table itself: assay import .../{name}; --pictures-only imports the images without labels",
+        )
     if found.one_hot:
         raise UserError(
             f"expected one column of labels in {name}, found {len(found.one_hot)} of 0 and 1: "

@@ -126,7 +126,9 @@ class VersionPredictions:
     classes: list[str]
     probs: np.ndarray  # (n, k)
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
-    cuts: np.ndarray | None  # (k,) what its labels are flagged by; None: its own
+    cuts: (
+        np.ndarray | None
+    )  # (k,) what its labels are flagged by, or (k, 3): see flagging; None: its own
     task: Task
 
 

@@ -20,7 +20,12 @@ from assay.curation.storage.interface import Bench
 from assay.curation.tasks import classification
 from assay.curation.tasks.base import Task, list_members
 from assay.curation.tasks.classification import class_indices
-from assay.curation.tasks.multilabel import read_set, turn_members
+from assay.curation.tasks.multilabel import (
+    read_set,
+    score_sets,
+    trust_members,
+    turn_members,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,16 +94,16 @@ def score_labels(
     doubted most.
     """
     rows, y, p = _judged_probs(state, classes, probs, few, task)
-    out = task.score(y, p, classes).set_index(state.index[rows])
-    out.insert(0, "label", state.label.iloc[rows])
-    out.insert(1, "reviewed", state.reviewed.iloc[rows])
     cuts = _fit_cuts(y, p) if cuts is None else cuts
     if y.ndim == 1:
-        flagged = flag_labels(y, p, cuts)
+        out, flagged = task.score(y, p, classes), flag_labels(y, p, cuts)
     else:
-        members = flag_members(y, p, cuts)
-        out["suggestion"] = turn_members(y, p, members, classes)
+        out, members = score_sets(y, p, classes, cuts[:, 2]), flag_members(y, p, cuts)
+        out["suggestion"] = turn_members(y, trust_members(y, p, cuts[:, 2]), members, classes)
         flagged = members.any(1)
+    out = out.set_index(state.index[rows])
+    out.insert(0, "label", state.label.iloc[rows])
+    out.insert(1, "reviewed", state.reviewed.iloc[rows])
     out["flagged"] = flagged & ~out.reviewed.to_numpy(bool)
     return out
 

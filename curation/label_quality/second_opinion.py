@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHARES = np.linspace(0, 0.95, 20)  # of a network beside the probe
+SHARPNESS = 2.0 ** np.linspace(-2, 2, 9)  # powers that a network's probabilities may be raised to
+MOST = 20_000  # samples that choose these two
+TINY = 1e-6  # in place of a probability of 0, which no other could outvote
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,44 @@ class SecondOpinion:
     def weigh(
         self, classes: list[str], ids: np.ndarray, probs: np.ndarray, y: np.ndarray
     ) -> SecondOpinion:
-        """Take the share that predicts labels best beside a probe.
+        """Take the share, and the sharpness, that predict labels best beside a probe.
 
+        A network that was trained on smoothed labels is less sure than it is right.
         probs (n, k): what the probe says of samples `ids` (n,) out of sample, y (n,): class indices of the labels it
         was fitted to, or -1. An equal share would let the worse of the two spoil the better one.
         """
         mine = AlignedOpinion(self, classes, ids)
-        asked = (y[mine.rows] >= 0) & mine.known[y[mine.rows]]
-        if self.weight == 1 or not asked.any():
+        asked = np.flatnonzero((y[mine.rows] >= 0) & mine.known[y[mine.rows]])
+        if self.weight == 1 or not len(asked):
             return self
-        at, rows = np.flatnonzero(asked), mine.rows[asked]
-        said, other = mine.probs[at, y[rows]], probs[rows, y[rows]]
-        losses = [-np.log(w * said + (1 - w) * other + 1e-9).mean() for w in SHARES]
-        return replace(self, weight=float(SHARES[int(np.argmin(losses))]))
+        asked = asked[:: -(-len(asked) // MOST)]
+        rows, losses = mine.rows[asked], {}
+        for power in SHARPNESS:
+            said = sharpen(mine.probs[asked], power)
+            for w in SHARES:
+                mixed = mix(probs[rows], said, mine.known, w)
+                losses[w, power] = -np.log(mixed[np.arange(len(rows)), y[rows]] + TINY).mean()
+        weight, power = min(losses, key=losses.__getitem__)
+        return replace(self, weight=float(weight), probs=sharpen(self.probs, power))
+
+
+def sharpen(probs: np.ndarray, power: float) -> np.ndarray:
+    """Raise probabilities (m, k) to a power; rows sum to 1 again."""
+    raised = probs**power
+    return raised / np.maximum(raised.sum(1, keepdims=True), 1e-12)
+
+
+def mix(probs: np.ndarray, said: np.ndarray, known: np.ndarray, weight: float) -> np.ndarray:
+    """Mix two models' probabilities (m, k) by their weighted geometric mean.
+
+    It finds more than the arithmetic one, and stays calibrated. known (k,): classes that the second has heard of; of
+    the others the first speaks for both.
+    """
+    logs = (1 - weight) * np.log(probs + TINY) + weight * np.log(
+        np.where(known, said, probs) + TINY
+    )
+    mixed = np.exp(logs)
+    return mixed / mixed.sum(1, keepdims=True)
 
 
 class AlignedOpinion:
@@ -124,7 +152,8 @@ class AlignedOpinion:
         """
         heard = (y[self.rows] < 0) | self.known[y[self.rows]]
         rows = self.rows[heard]
-        probs[rows] = (1 - self.weight) * probs[rows] + self.weight * self.probs[heard]
+        said = self.probs[heard]
+        probs[rows] = said if self.weight == 1 else mix(probs[rows], said, self.known, self.weight)
         return probs
 
 

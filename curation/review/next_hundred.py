@@ -8,14 +8,15 @@ import numpy as np
 
 from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.live import ScoredState
-from assay.curation.label_quality.score_files import LabelScores
+from assay.curation.label_quality.score_files import LabelScores, read_cuts
 from assay.curation.review.progress import find_wrong
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.errors_left import FEWEST
 from assay.curation.statistics.sampling import random_stratum
 from assay.curation.statistics.wrong_rate import WrongRate, fit_wrong_rate
 from assay.curation.storage.interface import Bench
-from assay.curation.tasks.base import Task, task_of
+from assay.curation.tasks.base import task_of
+from assay.curation.tasks.multilabel import trust_members
 from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def fit_rates(bench: Bench, scored: ScoredState) -> Rates | None:
     looked = unlocked & (state.reviewed & state.given_label.notna()).to_numpy(bool)
     looked &= (state["split"] != "pool").to_numpy()
     seen, at = state[looked], (np.cumsum(unlocked) - 1)[looked]
-    judged, score = score_given(scored, seen.given_label, at, task_of(bench))
+    judged, score = score_given(bench, scored, seen.given_label, at)
     wrong = find_wrong(bench, seen).to_numpy()[judged]
     unsure = (seen.verdict == "unsure").to_numpy()[judged]
     if unsure.all():
@@ -70,20 +71,21 @@ def fit_rates(bench: Bench, scored: ScoredState) -> Rates | None:
 
 
 def score_given(
-    scored: ScoredState, labels: pd.Series, at: np.ndarray, task: Task
+    bench: Bench, scored: ScoredState, labels: pd.Series, at: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score labels (n,) that samples were given: (which can be (n,) bool, scores of those).
 
     at (n,): their rows of the probabilities.
     """
-    given = task.targets(labels, list(scored.classes))
+    given = task_of(bench).targets(labels, list(scored.classes))
     if given.ndim == 1:
         judged = (given >= 0) & ~np.asarray(scored.few)[given]
         return judged, scored.probs[at[judged], given[judged]]
     judged = is_labelled(given)
     y = given[judged]
     probs = np.where(scored.few, y, scored.probs[at[judged]])
-    return judged, task.score(y, probs, scored.classes).score.to_numpy("f8")
+    shares = read_cuts(bench, len(scored.classes))[:, 2]
+    return judged, trust_members(y, probs, shares).min(1)
 
 
 def find_head(found: pd.DataFrame) -> pd.Series:

@@ -90,44 +90,58 @@ def set_targets(labels: Sequence, classes: Sequence[str]) -> np.ndarray:
     return known[codes]
 
 
-def score_sets(y: np.ndarray, probs: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Score label sets by out-of-sample probabilities, through cleanlab.
+def score_sets(
+    y: np.ndarray, probs: np.ndarray, classes: Sequence[str], shares: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Score label sets by out-of-sample probabilities: by the membership that is least trusted.
 
-    y (m, k): members, 0 or 1; probs (m, k), each by itself. Frame of m rows: score (cleanlab's, low is bad),
-    suggestion (the set with the least likely membership turned, where it is less likely than not), question (the class
-    of that membership), confidence (the probability of what the suggestion says of it).
+    y (m, k): members, 0 or 1; probs (m, k), each by itself; shares (k,): of the samples that have each class, by
+    default of these rows. Frame of m rows: score (see trust_members), suggestion (the set with that membership turned,
+    where it is less likely than not), question (its class), confidence (the probability of what the suggestion says
+    of it).
     """
     import pandas as pd
-    from cleanlab.internal.multilabel_scorer import MultilabelScorer
 
     out = pd.DataFrame(index=range(len(y)))
     if not len(y) or not y.shape[1]:
         return out.assign(score=1.0, suggestion="[]", question="", confidence=1.0)
-    trust = member_trust(y, probs)
+    shares = class_shares(y) if shares is None else shares
+    trust = trust_members(y, probs, shares)
     least = trust.argmin(1)
-    worst = trust[np.arange(len(y)), least]
-    out["score"] = MultilabelScorer(strict=False)(y, probs)
-    out["suggestion"] = turn_members(y, probs, np.zeros(y.shape, bool), classes)
+    out["score"] = trust.min(1)
+    out["suggestion"] = turn_members(y, trust, np.zeros(y.shape, bool), classes)
     out["question"] = np.asarray(classes, object)[least]
-    out["confidence"] = np.maximum(worst, 1 - worst)
+    p = probs[np.arange(len(y)), least]
+    turned = out.score.to_numpy() < 0.5
+    out["confidence"] = np.where((y[np.arange(len(y)), least] == 1) ^ turned, p, 1 - p)
     return out
 
 
+def class_shares(y: np.ndarray) -> np.ndarray:
+    """Give the share of rows that have each class (k,), never 0 or 1."""
+    return (y.sum(0) + 1) / (len(y) + 2)
+
+
+def trust_members(y: np.ndarray, probs: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Say how far each membership is to be trusted: (m, k) from 0 to 1.
+
+    That a class is missing: its probability to be. That it is there: its probability, had half of all samples the
+    class, for a model gives a rare class small probabilities where it is, too. y, probs (m, k); shares (k,) of the
+    samples. Measured beside cleanlab's scores: docs/lab-notebook.
+    """
+    odds = probs / np.maximum(1 - probs, 1e-9) * np.maximum(1, (1 - shares) / shares)
+    return np.where(y == 1, odds / (1 + odds), 1 - probs)
+
+
 def turn_members(
-    y: np.ndarray, probs: np.ndarray, flagged: np.ndarray, classes: Sequence[str]
+    y: np.ndarray, trust: np.ndarray, flagged: np.ndarray, classes: Sequence[str]
 ) -> np.ndarray:
-    """Turn memberships that are flagged (m, k), and the least likely one of each row: labels (m,).
+    """Turn memberships that are flagged (m, k), and the least trusted one of each row: labels (m,).
 
     One that is likelier than not stays.
     """
-    trust = member_trust(y, probs)
     turned = flagged | (np.arange(y.shape[1]) == trust.argmin(1)[:, None])
     return name_sets(np.where(turned & (trust < 0.5), 1 - y, y), classes)
-
-
-def member_trust(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
-    """Give the probability (m, k) of what each label says of each class."""
-    return np.where(y == 1, probs, 1 - probs)
 
 
 def name_sets(members: np.ndarray, classes: Sequence[str]) -> np.ndarray:

@@ -23,10 +23,12 @@ class Tfidf:
     def fit_predict(self, data: TrainingData, rows: LazyRows) -> np.ndarray:
         from sklearn.feature_extraction.text import TfidfTransformer
         from sklearn.linear_model import LogisticRegression
+        from sklearn.multiclass import OneVsRestClassifier
         from sklearn.pipeline import make_pipeline
 
         weigh = TfidfTransformer(sublinear_tf=True)
-        model = make_pipeline(weigh, LogisticRegression(C=3.0, max_iter=300))
+        classify = LogisticRegression(C=3.0, max_iter=300)
+        model = make_pipeline(weigh, OneVsRestClassifier(classify) if data.several else classify)
         model.fit(count_pieces(data.rows), data.labels)
         probs = np.zeros((len(rows), data.n_classes), "f4")
         probs[:, model.classes_] = model.predict_proba(count_pieces(rows))

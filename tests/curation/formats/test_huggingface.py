@@ -107,10 +107,28 @@ def test_two_columns_of_classes_are_asked_about(tmp_path):
     assert [m["fine"] for m in source.frame.meta] == [0, 1, 2]
 
 
+def test_a_list_of_classes_is_several_labels_a_row(tmp_path):
+    """By the names that the features declare; an unknown number is named with its row."""
+    path = write_shard(tmp_path / "a.parquet", [0, 1, 0, 1])
+    told = {"image": IMAGE, "tags": {"_type": "List", "feature": LABEL}}
+    table = (
+        pq.read_table(path)
+        .drop_columns("label")
+        .append_column("tags", pa.array([[1, 0], [], None, [9]]))
+    )
+    pq.write_table(
+        table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": told}})}),
+        path,
+    )
+    source, names = read_source(path), LABEL["names"]
+    assert source.task == "multilabel" and source.classes == names
+    assert source.frame.label.tolist() == [json.dumps(sorted(names[:2])), "[]", None]
+    assert len(source.left_out) == 1 and "class number 9" in source.left_out[0][1]
+
+
 @pytest.mark.parametrize(
     ("column", "feature", "cells", "said"),
     [
-        ("label", {"_type": "List", "feature": LABEL}, [[0], [0, 1]], "several classes a row"),
         ("objects", {"bbox": [{"_type": "Value"}]}, [[{"bbox": [1.0]}], []], "boxes"),
         ("annotation", IMAGE, [{"bytes": b"x", "path": "m"}] * 2, "masks"),
         ("caption", {"_type": "Value"}, ["a red ape", "a bee that sits"], "texts"),

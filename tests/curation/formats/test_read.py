@@ -504,9 +504,7 @@ def test_parquet_that_cannot_be_used(tmp_path):
         parquet(tmp_path / "number.parquet", size=[1], label=["b"]),
         "column of image paths or bytes",
     )
-    refused(
-        parquet(tmp_path / "many.parquet", image=[b"x"], label=[["a", "b"]]), "lists or structs"
-    )
+    refused(parquet(tmp_path / "many.parquet", image=[b"x"], label=[{"a": "b"}]), "or structs")
     refused(
         parquet(tmp_path / "img.parquet", image=[b"x"], label=["a"]),
         "expected a column image",
