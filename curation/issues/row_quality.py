@@ -89,7 +89,9 @@ def find_impossible(rows: list[dict[str, Any]], kinds: dict[str, str]) -> list[O
         negative = np.flatnonzero(values < 0)
         if 0 < len(negative) <= SIGN * len(there):
             others = f"of {format_count(len(there), 'number')} {len(negative):,} below zero"
-            out += [OddCell(n, 0.0, f"{name} is {values[n]:g}: {others}") for n in negative.tolist()]
+            out += [
+                OddCell(n, 0.0, f"{name} is {values[n]:g}: {others}") for n in negative.tolist()
+            ]
         different = np.unique(there)
         for filler, near in ((different[-1], different[-2:-1]), (different[0], different[1:2])):
             rest = np.delete(different, np.searchsorted(different, filler))
@@ -99,7 +101,11 @@ def find_impossible(rows: list[dict[str, Any]], kinds: dict[str, str]) -> list[O
             if abs(filler - near[0]) > np.ptp(rest):
                 same = np.flatnonzero(values == filler)
                 why = f"{name} is {filler:g} in {format_count(len(same), 'row')}, the next number is {near[0]:g}"
-                out += [OddCell(n, 0.1, why) for n in same.tolist() if values[n] >= 0 or len(negative) != len(same)]
+                out += [
+                    OddCell(n, 0.1, why)
+                    for n in same.tolist()
+                    if values[n] >= 0 or len(negative) != len(same)
+                ]
     return out  # fmt: skip
 
 
