@@ -45,6 +45,8 @@ def read_cell(value: Any) -> Any:
         if math.isnan(value):
             return None
         return int(value) if value.is_integer() and abs(value) <= EXACT else value
+    if not isinstance(value, str | list | dict):
+        return read_cell(str(value))  # a date, a decimal
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     text = value.strip()
