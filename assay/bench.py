@@ -91,8 +91,8 @@ class Bench(curation.Bench):
         source: a path or an address (s3://, gs://, https://); a frame of pandas, polars or pyarrow with a column of
         paths, addresses, bytes, arrays or PIL images; a torch Dataset; a Bunch of scikit-learn; or images, as
         objects.make_frame takes them with `labels` (n,) and `split`. split: shares to draw, "80/10/10", of any source;
-        of arrays also the split of each (n,), or of all. columns: {image, label, split, id or group: its column}. media:
-        image, text or row, where a table could be several. For the others see formats.base.ImportOptions. Returns the
+        of arrays also the split of each (n,), or of all. columns: {image, label, split, id or group: its column}.
+        media: image, text or row, where a table could be several. For the others see formats.base.ImportOptions. Returns the
         bench. What is imported again by a `name` takes the place of what was: frames are called frame, arrays arrays, a
         Dataset dataset, a Bunch bunch.
         """
