@@ -92,9 +92,9 @@ class Bench(curation.Bench):
         paths, addresses, bytes, arrays or PIL images; a torch Dataset; a Bunch of scikit-learn; or images, as
         objects.make_frame takes them with `labels` (n,) and `split`. split: shares to draw, "80/10/10", of any source;
         of arrays also the split of each (n,), or of all. columns: {image, label, split, id or group: its column}.
-        media: image, text or row, where a table could be several. For the others see formats.base.ImportOptions. Returns the
-        bench. What is imported again by a `name` takes the place of what was: frames are called frame, arrays arrays, a
-        Dataset dataset, a Bunch bunch.
+        media: image, text or row, where a table could be several. For the others see formats.base.ImportOptions.
+        Returns the bench. What is imported again by a `name` takes the place of what was: frames are called frame,
+        arrays arrays, a Dataset dataset, a Bunch bunch.
         """
         from assay.curation.formats import frames, objects, uploads
         from assay.curation.formats.base import ImportOptions
