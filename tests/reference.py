@@ -260,10 +260,12 @@ def architectures() -> Iterator[str]:
         yield f"| `{recipe.name}` | {said} | {recipe.input} | {listed} |"
     yield "| `package.module:function` | Your own, called with the number of classes and the shape (3, h, w). | pixels | as `cnn` |"
     yield "\n`epochs=0` is as many passes as the number of rows asks for.\n"
-    yield "`assay scan --embedder NAME` describes images by one of these, or by your own `package.module:function`.\n"
-    yield "| embedder | images become squares of |\n|---|---|"
+    yield "`assay scan --embedder NAME` describes samples by one of these, or by your own `package.module:function`.\n"
+    yield "| embedder | of | what it is |\n|---|---|---|"
     for member in list_embedders():
-        yield f"| `{member.name}` | {member.side} pixels |"
+        said = escape(inspect.getdoc(type(member)).splitlines()[0])
+        squares = f"; images become squares of {member.side} pixels" if member.side else ""
+        yield f"| `{member.name}` | {member.media or 'image'}s | {said.rstrip('.')}{squares} |"
     yield f"\nEngines, where training runs: {', '.join(f'`{name}`' for name in list_engines())}."
 
 

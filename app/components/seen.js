@@ -1,11 +1,13 @@
 // Nothing is decided about a picture that was not seen: it is painted for a moment first, a key counts once, ten quick answers are asked about.
 
+import { newSample, NOUN } from "./sample.js";
+
 const SEEN = 150; // ms that a picture is on the screen before a decision counts
 const HELD = 1000; // ms within which a key that nobody let go is still the same press; later its keyup was lost
 const QUICK = 0.4, MANY_QUICK = 10; // seconds; so many decisions in a row that took less are asked about
 
 export function load(url) { // an image whose `state` is coming, there or broken; "state" is fired at each change
-  const img = new Image();
+  const img = newSample();
   const set = (state) => { img.state = state; img.classList.toggle("gone", state === "broken"); img.dispatchEvent(new Event("state")); };
   (async () => {
     for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
@@ -55,13 +57,13 @@ export function gate(root, picture, note, { stand, back }) { // what both pages 
   const say = (words) => { note.textContent = words; };
   const state = () => {
     root.dataset.picture = img?.state ?? "none";
-    if (img?.state === "broken") say("This picture cannot be shown. N: not sure, → passes it by.");
-    else if (img?.state === "coming") setTimeout(() => img?.state === "coming" && say("The picture is not here yet, so nothing is decided. → passes it by."), 400);
+    if (img?.state === "broken") say(`This ${NOUN} cannot be shown. N: not sure, → passes it by.`);
+    else if (img?.state === "coming") setTimeout(() => img?.state === "coming" && say(`The ${NOUN} is not here yet, so nothing is decided. → passes it by.`), 400);
   };
   function ask(yes) {
     asking = yes;
     const took = quick.reduce((sum, one) => sum + one.seconds, 0);
-    if (yes) pause.querySelector("p").textContent = `Ten decisions in ${took.toFixed(1)} s. Did you look at every picture?`;
+    if (yes) pause.querySelector("p").textContent = `Ten decisions in ${took.toFixed(1)} s. Did you look at every ${NOUN}?`;
     root.classList.toggle("paused", yes);
     pause.hidden = !yes;
   }

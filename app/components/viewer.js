@@ -2,6 +2,8 @@
 //
 // makeViewer(box) looks after the picture that stands in a box of the page; openPicture(...) opens one in a window.
 
+import { isText, newSample } from "./sample.js";
+
 const MOST = 32; // times
 const STEP = 1.25; // of one press, or one notch of a wheel
 const NOTCH = 100; // pixels that a wheel turns in one notch
@@ -32,10 +34,11 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
     const moved = view.scale > 1, lit = view.brightness !== 1 || view.contrast !== 1;
     for (const one of [img, other]) {
       if (!one) continue;
+      if (isText) { one.style.setProperty("--text-zoom", view.scale); continue; }
       one.style.transform = moved ? `translate(${view.x}px, ${view.y}px) scale(${view.scale})` : "";
       one.style.filter = lit ? `brightness(${view.brightness}) contrast(${view.contrast})` : "";
     }
-    box.classList.toggle("moved", moved);
+    box.classList.toggle("moved", moved && !isText);
     box.dataset.zoom = view.scale.toFixed(2);
     changed({ ...view });
   }
@@ -45,15 +48,15 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
     view.y = limit(y, -room[1], room[1]);
   }
   function zoom(factor, at = [0, 0]) { // what is under `at`, from the middle of the box, stays there
-    const scale = limit(view.scale * factor, 1, MOST), by = scale / view.scale;
+    const scale = limit(view.scale * factor, 1, isText ? 3 : MOST), by = scale / view.scale;
     view.scale = scale < 1.01 ? 1 : scale;
     moveTo(at[0] - (at[0] - view.x) * by, at[1] - (at[1] - view.y) * by);
     if (view.scale > 1.2) sharpen();
     draw();
   }
   async function sharpen() { // the picture in all its pixels, where more are known than are shown
-    if (!large) return;
-    const mine = img, better = Object.assign(new Image(), { src: large });
+    if (!large || isText) return;
+    const mine = img, better = Object.assign(newSample(), { src: large });
     large = null;
     try { await better.decode(); mine.src = better.src; } catch { /* the one that is shown stays */ }
   }
@@ -69,7 +72,7 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
     note?.remove();
     other = note = null;
     if (one && img) {
-      other = Object.assign(new Image(), { src: one, alt: words, className: `${img.className} other` });
+      other = Object.assign(newSample(), { src: one, alt: words, className: `${img.className} other` });
       note = Object.assign(document.createElement("p"), { textContent: words, className: "viewer-note" });
       box.append(other, note);
     }
@@ -99,17 +102,17 @@ export function makeViewer(box, { whole = box, changed = () => {} } = {}) {
   const life = new AbortController();
   const on = (event, work) => box.addEventListener(event, work, { passive: false, signal: life.signal });
   on("wheel", (e) => {
-    if (view.scale === 1 && e.deltaY > 0) return; // nothing to zoom out of: the page scrolls
+    if (isText || (view.scale === 1 && e.deltaY > 0)) return; // a text scrolls; nothing to zoom out of: the page scrolls
     e.preventDefault();
     const pixels = e.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? e.deltaY : 33 * e.deltaY; // a touchpad sends many small ones
     zoom(STEP ** limit(-pixels / NOTCH, -2, 2), place(e));
   });
-  on("dblclick", (e) => (view.scale > 1 ? fit() : zoom(4, place(e))));
+  on("dblclick", (e) => !isText && (view.scale > 1 ? fit() : zoom(4, place(e))));
   on("pointerdown", (e) => {
     if (e.target.closest("button")) return;
     fingers.set(e.pointerId, [e.clientX, e.clientY]);
     spread = 0;
-    if (view.scale > 1) box.setPointerCapture(e.pointerId);
+    if (view.scale > 1 && !isText) box.setPointerCapture(e.pointerId);
   });
   on("pointermove", (e) => {
     const last = fingers.get(e.pointerId);
@@ -166,6 +169,7 @@ export function drawTools(bar, viewer) { // the viewer's buttons and sliders; re
   const sheet = document.createElement("div");
   sheet.append(brightness, contrast, as);
   lit.append(head, sheet);
+  lit.hidden = isText;
   const level = button("fit", "fit", "see all of it");
   bar.classList.add("viewer-tools");
   bar.replaceChildren(button("−", "farther", "zoom out"), level, button("+", "closer", "zoom in"), lit,
@@ -217,10 +221,10 @@ export function openPicture({ host = document.body, step = null, closed = () => 
     const held = acts.contains(document.activeElement) ? [...acts.children].indexOf(document.activeElement) : -1;
     acts.replaceChildren(...steps, ...(now.near.length ? [compareButton] : []), ...now.actions.map(([text, work]) => button(text, () => { dialog.close(); work?.(); })), close);
     if (held >= 0) (acts.children[held] ?? close).focus();
-    for (const address of now.ahead) new Image().src = address;
+    for (const address of now.ahead) newSample().src = address;
     if (!other) return;
     img?.removeAttribute("src"); // nobody waits for one that was passed by
-    img = Object.assign(new Image(), { alt: now.name, src: now.address });
+    img = Object.assign(newSample(), { alt: now.name, src: now.address });
     const mine = img;
     img.onload = () => img.classList.toggle("small", Math.max(mine.naturalWidth, mine.naturalHeight) <= 64); // its pixels, not a blur
     img.onerror = () => { if (mine === img) { viewer.show(null); box.replaceChildren(Object.assign(make("p", "viewer-broken"), { textContent: UNREADABLE })); } };

@@ -167,3 +167,9 @@ def row_picture(bench: Bench, name: str, row: int, side: int) -> bytes | None:
         return make_thumbnail(file, side, load_traits(bench.arrays))
     except (BadMedia, KeyError):
         return None
+
+
+def row_text(bench: Bench, name: str, row: int) -> str | None:
+    """Read a row's text; None where it is an image, or none."""
+    file = row_images(bench, name).get(row)
+    return file.read_text() if file is not None and file.suffix == ".txt" else None

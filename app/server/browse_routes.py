@@ -99,7 +99,7 @@ def make_browse_routes(session: Callable[[], ReviewSession]) -> list[Route]:
 
     def samples(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
-        asked = read_asked(request, pictures, view().text_embedder)
+        asked = read_asked(request, pictures, view().words_embedder())
         packed = view().pack_order(asked, after, "bits" in request.query_params)
         return Response(packed, media_type="application/octet-stream", headers=PACKED)
 

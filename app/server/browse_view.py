@@ -18,11 +18,13 @@ import numpy as np
 from cachetools import LRUCache
 
 from assay.app.server.groupings import GROUPS, sort_groups
+from assay.app.server.word_embedder import WordEmbedder
 from assay.curation.errors import FilterError, UserError
 from assay.curation.filtering.facets import encode
 from assay.curation.filtering.likeness import Words
 from assay.curation.filtering.table import SampleTable
 from assay.curation.filtering.views import ASKED
+from assay.curation.media.base import media_of
 from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import tabulate_classes
@@ -80,6 +82,7 @@ class BrowseView:
         self.stamp, self.rows = "", -1
         self.largest = 0  # pixels of the longest side of any image
         self.text_embedder: TextEmbedder | None = None  # reads words, where one is configured
+        self.own_embedder = WordEmbedder(self.bench)
         self.classes: tuple[int, list[list[str]]] = (-1, [])  # as of a position of the log
 
     def refresh(self) -> SampleTable:
@@ -112,6 +115,10 @@ class BrowseView:
         """Read what the first page asks for."""
         self.pack_order(Asked())
         self.describe()
+
+    def words_embedder(self) -> TextEmbedder | None:
+        """Give what reads words: what was named, else the embedder of the texts."""
+        return self.text_embedder or self.own_embedder.find()
 
     def read_columns(self) -> None:
         """Read all columns: of a million samples each takes a second."""
@@ -273,6 +280,7 @@ class BrowseView:
             dict(name=c.name, kind=c.kind, says=c.says, locked=c.hidden_for_test)
             for c in table.columns.values()
         ]
+        reader = self.words_embedder()
         return dict(
             columns=columns,
             classes=self.classes[1],
@@ -282,7 +290,8 @@ class BrowseView:
             all=self.rows,
             given=str(self.bench.given),
             views=self.list_views(),
-            words=self.text_embedder.name if self.text_embedder else None,
+            medium=media_of(self.bench).name,
+            words=reader.name if reader else None,
         )
 
 

@@ -30,7 +30,7 @@ def write_early_page() -> str:
     ours = [
         n
         for n in read_components()
-        if re.fullmatch(r"(browse/.*|frame/(events|undo)|browse|viewer)\.js", n)
+        if re.fullmatch(r"(browse/.*|frame/(events|undo)|browse|viewer|sample)\.js", n)
     ]
     head = [
         f'<link rel="stylesheet" href="{at}/browse.css">',

@@ -45,6 +45,7 @@ from assay.app.server.requests import (
     read_field,
 )
 from assay.app.server.review_session import SESSIONS, ReviewSession, open_session
+from assay.app.server.texts import cut_text, draw_text
 from assay.curation.errors import UserError
 
 if TYPE_CHECKING:
@@ -148,8 +149,24 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     @answer_errors
     async def image(request: Request) -> Response:
         side, sample = read_side(request), request.path_params["sample"]
+        if session().thumbnails.media.name == "text":
+            return draw_text(await run_in_threadpool(session().read_text, sample), side)
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})
+
+    @answer_errors
+    async def text(request: Request) -> Response:
+        side = read_side(request)
+        found = await run_in_threadpool(session().read_text, request.path_params["sample"])
+        if found is None:
+            return Response("no such text", 404)
+        headers = {"cache-control": "private, max-age=86400"}
+        return JSONResponse(cut_text(found, side), headers=headers)
+
+    async def medium(request: Request) -> Response:
+        name = (await run_in_threadpool(lambda: session().thumbnails.media)).name
+        headers = {"cache-control": "no-store"}  # the first import decides
+        return Response(f'export const medium = "{name}";', 200, headers, "text/javascript")
 
     @answer_errors
     async def decisions(request: Request) -> Response:
@@ -227,7 +244,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
 
     @answer_errors
     async def audit(request: Request) -> Response:
-        from assay.app.server.audit_sheet import row_picture, save_answer
+        from assay.app.server.audit_sheet import row_picture, row_text, save_answer
 
         bench, name = session().bench, request.path_params["name"]
         if request.method == "POST":
@@ -235,6 +252,9 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
             return JSONResponse(await run_in_threadpool(save_answer, bench, name, answer))
         row = parse_whole_number(request.path_params["row"], "row")
         side = read_side(request)
+        words = await run_in_threadpool(row_text, bench, name, row)
+        if words is not None:
+            return JSONResponse(cut_text(words, side))
         return draw_jpeg(await run_in_threadpool(row_picture, bench, name, row, side))
 
     async def report(request: Request) -> Response:
@@ -264,6 +284,8 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
         Route("/assay/audit/{name}", audit, methods=["POST"]),
         Route("/assay/audit/{name}/{row}", audit),
         Route("/assay/image/{sample}", image),
+        Route("/assay/text/{sample}", text),
+        Route("/assay/medium.js", medium),
         Route("/assay/decisions", decisions, methods=["POST"]),
         Route("/assay/items", items, methods=["POST"]),
         Route("/assay/item/{sample}", item),

@@ -338,12 +338,24 @@ class ReviewSession:
 
         Its longer side is at most `side`.
         """
+        row = self.find_row(sample)
+        return None if row is None else self.thumbnails.load(row, side)
+
+    def read_text(self, sample: str) -> str | None:
+        """Read a sample's whole text; None where there is none."""
+        row = self.find_row(sample)
+        if row is None or self.thumbnails.media.name != "text":
+            return None
+        return self.thumbnails.read_text(row.content_hash)
+
+    def find_row(self, sample: str) -> pd.Series | None:
+        """Find a sample's row in the newest state that is at hand, or None."""
         state = self.state  # bringing it up to date takes time, and a picture must come at once
         if state is None:
             state = next(reversed(self.bench.states.values()), None)
         if state is None or sample not in state.index:
             state = self.bench.state()
-        return self.thumbnails.load(state.loc[sample], side) if sample in state.index else None
+        return state.loc[sample] if sample in state.index else None
 
 
 def open_session(path: str | Path) -> ReviewSession:

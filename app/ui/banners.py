@@ -10,6 +10,7 @@ from assay.app.ui.tasks import begin_task, follow_tasks
 from assay.app.ui.widgets import draw_link, error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.curation.media import relocation
+from assay.curation.media.base import media_of
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -24,7 +25,8 @@ def draw_banners(name: str, bench: Bench) -> bool:
     except UserError as e:
         st.error(error_markdown(e))
         return False
-    if name not in WITHOUT_PICTURES:
+    # texts are kept whole: nobody misses their files
+    if name not in WITHOUT_PICTURES and media_of(bench).name == "image":
         warn_of_moved_images(name, bench)
     return True
 

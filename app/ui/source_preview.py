@@ -109,7 +109,7 @@ def draw_found(found: dict) -> None:
     """
     splits = ", ".join(f"{n:,} {split}" for split, n in found["splits"].items())
     st.markdown(
-        f"**{escape_markdown(found['source'])}**: {format_count(found['samples'], 'image')} ({splits}), "
+        f"**{escape_markdown(found['source'])}**: {format_count(found['samples'], 'sample')} ({splits}), "
         f"{format_count(len(found['classes']), 'class')}, {found['unlabelled']:,} without a label. "
         "Nothing is imported yet."
     )

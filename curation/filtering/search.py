@@ -1,4 +1,4 @@
-"""Search for words in keys and metadata.
+"""Search for words in texts, keys and metadata.
 
 Without regard to capitals and accents."""
 
@@ -7,9 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from assay.curation.media.base import load_stored, media_of
+
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+    from assay.curation.storage.interface import Bench
 
 FOLD = "nfc_normalize(strip_accents(lower({text})))"
 
@@ -21,6 +25,13 @@ def fold_words(con: duckdb.DuckDBPyConnection, search: str) -> list[str]:
     with con.cursor() as cursor:
         folded = cursor.execute(f"select {FOLD.format(text='?')}", [search]).fetchall()
     return folded[0][0].split()
+
+
+def read_texts(bench: Bench, hashes: Sequence[str]) -> pa.Array:
+    """Read the whole text of each sample, by its content hash."""
+    import pyarrow as pa
+
+    return pa.array(media_of(bench).read(load_stored(bench), hashes), pa.large_string())
 
 
 def fold_texts(con: duckdb.DuckDBPyConnection, columns: Sequence[pa.Array]) -> pa.Array:

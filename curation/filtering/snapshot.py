@@ -32,9 +32,10 @@ from assay.curation.filtering.parts import (
     read_or_explain,
 )
 from assay.curation.filtering.remembered import Remembered
-from assay.curation.filtering.search import fold_texts
+from assay.curation.filtering.search import fold_texts, read_texts
 from assay.curation.issues.image_properties import FOLDER
 from assay.curation.issues.opinions import list_opinions, load_opinion
+from assay.curation.media.base import media_of
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
@@ -200,11 +201,14 @@ class Snapshot:
         return out
 
     def words(self) -> pa.Array:
-        """Key and metadata of each sample, for a search."""
+        """Key, metadata and, of a text, all of it, for a search."""
         with self.lock:
             if "words" not in self.parts:
                 names = ["key", *(column.name for column in self.metadata)]
-                folded = fold_texts(self.con, [self.array(name) for name in names])
+                searched = [self.array(name) for name in names]
+                if media_of(self.bench).name == "text":
+                    searched.append(read_texts(self.bench, self.state.content_hash))
+                folded = fold_texts(self.con, searched)
                 self.parts["words"] = dict(words=folded)
             return self.parts["words"]["words"]
 

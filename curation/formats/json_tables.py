@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,7 +11,7 @@ from assay.curation.errors import UserError
 from assay.curation.formats.json_classes import holds_class_list, name_columns
 from assay.curation.formats.json_text import parse_json
 from assay.curation.formats.table_cells import MOST_COLUMNS, Places, Table, check_width
-from assay.curation.formats.text_tables import read_text
+from assay.curation.formats.text_tables import find_broken, read_text
 from assay.curation.text import format_count
 
 NAMED = ("path", "label")  # the columns of {image: label}
@@ -34,12 +34,31 @@ def read_json(path: Path) -> Table:
     return list_rows(value, find_shape(value, path.name), path.name)
 
 
-def read_json_lines(path: Path) -> Table:
-    """Read a file that has an object on each line."""
-    name = path.name
-    lines = [(n, line) for n, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
-    rows = ((n, parse_json(line, name, n)) for n, line in lines)
-    return collect_rows(rows, "line", name)
+def read_json_lines(path: Path, skip_bad: bool = False) -> Table:
+    """Read a file that has an object on each line.
+
+    skip_bad: leave out the lines that are no JSON, instead of refusing all."""
+    lines = enumerate(read_text(path, skip_bad).split("\n"), 1)
+    left_out: list[tuple[str, str]] = []
+    rows = parse_lines(((n, line) for n, line in lines if line.strip()), path.name, skip_bad, left_out)  # fmt: skip
+    table = collect_rows(rows, "line", path.name)
+    return replace(table, left_out=[*left_out, *table.left_out])
+
+
+def parse_lines(
+    lines: Iterable[tuple[int, str]], name: str, skip_bad: bool, left_out: list[tuple[str, str]]
+) -> Iterator[tuple[int, Any]]:
+    """Parse numbered lines; what is skipped goes to `left_out`."""
+    for n, line in lines:
+        if skip_bad and (wrong := find_broken(line)):
+            left_out.append((f"line {n}", wrong))
+            continue
+        try:
+            yield n, parse_json(line, name, n)
+        except UserError as e:
+            if not skip_bad:
+                raise
+            left_out.append((f"line {n}", f"is no JSON: {e.problem.rpartition('found: ')[2]}"))
 
 
 def find_shape(value: Any, name: str) -> Shape:

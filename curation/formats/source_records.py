@@ -32,7 +32,8 @@ class SourceRecord:
     classes: list[str] = field(default_factory=list)
 
     def import_options(self) -> ImportOptions:
-        return ImportOptions(**self.options)
+        """How to read it again: what was left out then is left out once more."""
+        return ImportOptions(**self.options, skip_bad=True)
 
 
 def make_record(name: str, source: Source, options: ImportOptions) -> SourceRecord:

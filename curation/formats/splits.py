@@ -74,7 +74,8 @@ def take_share(
     rate = max(rate, 1 / max(1, sum(map(len, families))))
     seen = taken = 0
     for family in families:
-        classes = Counter(labels[i] for i in family)
+        alone = len(family) == 1  # as most are, and a Counter takes ten times as long
+        classes = {labels[family[0]]: 1} if alone else Counter(labels[i] for i in family)
         if all(left_in_train[c] > n for c, n in classes.items()):
             seen += len(family)
             # taken when due
@@ -94,6 +95,8 @@ def order_families(
         return blake2b(f"{seed} {min(keys[i] for i in family)}".encode()).digest()
 
     def most_frequent(family: list[int]) -> str:
+        if len(family) == 1:
+            return labels[family[0]]
         return Counter(sorted(labels[i] for i in family)).most_common(1)[0][0]
 
     families.sort(key=draw)

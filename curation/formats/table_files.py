@@ -28,8 +28,10 @@ HEADER_BYTES = 1 << 16  # read of a text table to see its header
 FIRST_NAME = re.compile(r'[\s\[]*\{\s*"((?:[^"\\]|\\.)*)"\s*:')
 
 
-def read_table(path: Path, sheet: str | None = None) -> Table:
-    """Read a table; `sheet`: which one of a workbook."""
+def read_table(path: Path, sheet: str | None = None, skip_bad: bool = False) -> Table:
+    """Read a table.
+
+    sheet: which one of a workbook. skip_bad: leave out rows that cannot be decoded."""
     if path.is_dir():
         return read_shards(path, list_shards(path))
     suffix = path.suffix.lower()
@@ -40,8 +42,8 @@ def read_table(path: Path, sheet: str | None = None) -> Table:
     if suffix in (*PARQUET, *ARROW):
         return read_columns(path)
     if suffix in JSON_LINES:
-        return read_json_lines(path)
-    return read_json(path) if suffix in JSON else read_csv(path)
+        return read_json_lines(path, skip_bad)
+    return read_json(path) if suffix in JSON else read_csv(path, skip_bad)
 
 
 def read_first_column(path: Path) -> str:

@@ -154,7 +154,7 @@ def find_changes(path: Path, changes: pd.DataFrame, options: ImportOptions) -> T
 
     UserError where it does not hold the samples any more, or gives them another label by now.
     """
-    table = read_table(path, options.sheet)
+    table = read_table(path, options.sheet, options.skip_bad)
     rows = read_rows(path, table, options)
     found = TableChanges(table)
     at = find_rows(table, rows, changes)

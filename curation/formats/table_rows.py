@@ -35,6 +35,7 @@ from assay.curation.media.locations import Place, locate_bytes, locate_paths
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count
 
 SAMPLE_ID = re.compile("[0-9a-f]{32}")
+INDEX = re.compile(r"__index_level_\d+__")  # what pandas makes of a frame's index: it tells nothing
 
 
 def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
@@ -246,6 +247,7 @@ def read_metadata(table: Table, roles: Roles, exported: bool) -> Iterator[dict[s
     Empty cells are left out.
     """
     other = roles.all_columns() - {roles.group}  # splits may be drawn by it again
+    other |= set(filter(INDEX.fullmatch, table.columns))
     if exported:
         other |= {"sample_id", "content_hash"}
     meta = {name: values for name, values in table.columns.items() if name not in other}

@@ -49,7 +49,7 @@ class Tables:
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
         table = find_table(path)
-        listing = list_samples(table, read_table(table, options.sheet), options)
+        listing = list_samples(table, read_table(table, options.sheet, options.skip_bad), options)
         if table == path:
             return listing
         return replace(listing, name=path.name, notes=[f"read {table.name} in it", *listing.notes])

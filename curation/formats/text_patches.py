@@ -23,11 +23,11 @@ Cells = dict[int, dict[str, Any]]
 
 
 def rewrite_text(source: Path, target: Path, change: Callable[[str], str]) -> None:
-    """Write a text file again, changed, in its own encoding."""
+    """Write a text file again, changed, in its own encoding; bytes of another one stay."""
     blob = source.read_bytes()
     mark, encoding = split_encoding(blob)
-    text = blob[len(mark) :].decode(encoding or "utf-8")
-    target.write_bytes(mark + change(text).encode(encoding or "utf-8"))
+    how = encoding or "utf-8", "surrogateescape"
+    target.write_bytes(mark + change(blob[len(mark) :].decode(*how)).encode(*how))
 
 
 # ---- CSV

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from assay.curation.csv_files import BadCsv, read_rows
@@ -12,14 +14,17 @@ from assay.curation.media.images import SUFFIXES
 from assay.curation.text import format_count
 
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+BROKEN = re.compile("[\0\udc80-\udcff]")  # what surrogateescape makes of bytes, and NUL
 MANY = 10_000  # different cells of a column beyond which they are not shared
 
 
-def read_csv(path: Path) -> Table:
-    """Read a CSV: its first row has the columns' names."""
-    rows = read_rows(read_text(path))
+def read_csv(path: Path, skip_bad: bool = False) -> Table:
+    """Read a CSV: its first row has the columns' names.
+
+    skip_bad: leave out the rows that hold bytes of another encoding, instead of refusing all."""
+    text = read_text(path, skip_bad)
     try:
-        return fill_table(path, rows)
+        return fill_table(path, read_rows(text), bool(BROKEN.search(text)))
     except BadCsv as e:
         raise UserError(
             f"{path.name}, line {e.line}: {e}",
@@ -27,8 +32,10 @@ def read_csv(path: Path) -> Table:
         ) from e
 
 
-def fill_table(path: Path, rows: object) -> Table:
-    """Fill a table with rows, of which the first is the header."""
+def fill_table(path: Path, rows: Iterator[tuple[int, list[str]]], broken: bool = False) -> Table:
+    """Fill a table with rows, of which the first is the header.
+
+    broken: some hold bytes that could not be decoded."""
     header = [name.strip() for name in next(rows, (0, []))[1]]
     check_width(len(header), path.name)
     if any(name.lower().endswith(SUFFIXES) for name in header):
@@ -50,6 +57,9 @@ def fill_table(path: Path, rows: object) -> Table:
                 (f"line {line}", f"has {format_count(len(row), 'cell')}, the header {len(header)}")
             )
             continue
+        if broken and (wrong := find_broken(" ".join(row))):
+            left_out.append((f"line {line}", wrong))
+            continue
         numbers.append(line)
         for column, known, cell in zip(cells, shared, row):
             column.append(known.setdefault(cell, cell) if len(known) < MANY else cell or None)
@@ -67,24 +77,37 @@ def guess_encoding(blob: bytes) -> str:
     return "utf-16" if blob[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, skip_bad: bool = False) -> str:
     """Read a file in UTF-8, or in UTF-16 with its mark.
 
-    UserError names the first byte that is neither.
-    """
+    UserError names the first byte that is neither; with skip_bad only where the first line has
+    it: later ones stay in the text, and find_broken finds them."""
     blob = path.read_bytes()
     encoding = guess_encoding(blob)
     try:
-        text = blob.decode(encoding)
-        if "\0" not in text:
+        text = blob.decode(encoding, "surrogateescape" if skip_bad else "strict")
+        if not BROKEN.search(text, 0, text.find("\n") if skip_bad else len(text)):
             return text
         bad = blob.index(0)  # UTF-16 without its mark is valid UTF-8, full of zeros
     except UnicodeDecodeError as e:
         bad = e.start
+    except ValueError:  # the first line has no zero
+        bad = next(i for i, byte in enumerate(blob) if byte > 127)
     line = blob[:bad].decode(encoding, "replace").count("\n") + 1
     raise UserError(
         f"expected UTF-8 (or UTF-16 with its mark) in {path.name}, "
         f"found byte 0x{blob[bad]:02x} on line {line}",
         "in Excel: Save as, CSV UTF-8; or, with the encoding that it has, "
-        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv, then import utf8.csv",
+        f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8.csv, then import utf8.csv"
+        f"{'' if line == 1 else '; or leave out such rows with --skip-bad'}",
+    )
+
+
+def find_broken(text: str) -> str | None:
+    """Say which byte of a text could not be decoded; None where all could."""
+    if not (found := BROKEN.search(text)):
+        return None
+    code = ord(found[0])
+    return (
+        "holds a NUL character" if not code else f"holds the byte 0x{code - 0xDC00:02x}, no UTF-8"
     )

@@ -119,7 +119,7 @@ def compare_groups(
             if min(sizes) >= FEWEST:
                 share, (low, high), p = measure_crossing(neighbours, side, rng)
                 why = (
-                    f"{what} {other} ({format_count(sizes[1], 'image')}) has {share:.0%} of the neighbours"
+                    f"{what} {other} ({format_count(sizes[1], 'sample')}) has {share:.0%} of the neighbours"
                     f" in {one} ({sizes[0]:,}) "
                     f"that chance gives [{low:.0%}, {high:.0%}], p = {p:.2g}"
                 )

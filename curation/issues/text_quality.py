@@ -72,7 +72,7 @@ def find_lengths(texts: list[str], sign: int) -> dict[int, Found]:
     size = np.array([len(text) for text in texts])
     log = np.log(np.maximum(size, 1))
     middle = np.median(log) if len(log) else 0.0
-    spread = max(1.4826 * np.median(abs(log - middle)), 0.1) if len(log) else 1.0
+    spread = max(1.4826 * np.median(abs(log - middle)), 0.25) if len(log) else 1.0
     z = sign * (log - middle) / spread
     score = np.exp(-np.maximum(z, 0) / SPREAD)
     usual = f"{np.exp(middle):,.0f} in the middle"

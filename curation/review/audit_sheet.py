@@ -9,6 +9,7 @@ from pathlib import Path
 from assay.curation.errors import UserError
 from assay.curation.formats.copying import read_originals, suffix_of_bytes
 from assay.curation.formats.new_folder import fill_new_folder
+from assay.curation.media.base import load_stored, media_of
 from assay.curation.review import audit
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
@@ -99,7 +100,7 @@ def write_sheet(
 
 
 def copy_blind(bench: Bench, partial: Path, rows: list[str]) -> list[str]:
-    """Copy the image of every row under its number; returns their paths.
+    """Copy the image or text of every row under its number; returns their paths.
 
     The bytes are the original's: no name, no class.
     """
@@ -107,8 +108,15 @@ def copy_blind(bench: Bench, partial: Path, rows: list[str]) -> list[str]:
     for row, sample in enumerate(rows):
         places.setdefault(sample, []).append(row)
     paths = [""] * len(rows)
-    for sample, blob in read_originals(bench.state().loc[list(places)]):
-        for row in places[sample.Index]:
-            paths[row] = f"images/{row + 1:04d}{suffix_of_bytes(blob)}"
+    state = bench.state().loc[list(places)]
+    media = media_of(bench)
+    if media.name == "text":  # as it is stored: its source may be one table of all
+        texts = media.read(load_stored(bench), state.content_hash)
+        blobs = [(sample, text.encode(), ".txt") for sample, text in zip(state.index, texts)]
+    else:
+        blobs = ((s.Index, blob, suffix_of_bytes(blob)) for s, blob in read_originals(state))
+    for sample, blob, suffix in blobs:
+        for row in places[sample]:
+            paths[row] = f"images/{row + 1:04d}{suffix}"
             permissions.touch_file(partial / paths[row]).write_bytes(blob)
     return paths

@@ -49,7 +49,7 @@ def write_sheet(
 
     rows = found.assign(text=text).head(PICTURES)
     write_search_sheet(bench, rows, title, args.sheet)
-    print_line(args, f"{format_count(len(rows), 'image')} in {args.sheet}")
+    print_line(args, f"{format_count(len(rows), 'sample')} in {args.sheet}")
 
 
 def gap_samples(bench: Bench, gap: str) -> list[str]:

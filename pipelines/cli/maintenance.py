@@ -110,7 +110,7 @@ def relocate_images(args: argparse.Namespace) -> None:
     )
     print_line(
         args,
-        f"{out['found']:,} of {format_count(out['gone'], 'image')} that had moved are found by their bytes{rest}",
+        f"{out['found']:,} of {format_count(out['gone'], 'sample')} that had moved are found by their bytes{rest}",
     )
     then = "relocate ANOTHER" if out["left"] else "status"
     print_result(args, out, f"assay {then} -b {bench.given}")

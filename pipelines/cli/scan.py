@@ -95,7 +95,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--embedder",
         help="for images lite0 (default), lite2 (larger), pixels (tiny images); for texts wordllama (default),"
-        " tfidf (words alone); for rows columns; or package.module:function",
+        " tfidf (words alone), minilm (slower: it reads their order); for rows columns; or package.module:function",
     )
     files = "npy, npz, CSV, Parquet or Feather; rows by a column of ids, keys or paths, else in the bench's own order"
     verb.add_argument(

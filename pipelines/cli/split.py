@@ -104,7 +104,7 @@ def describe_accuracy(out: dict) -> str:
         said.append(f"{numbers} % of {e['n']:,}")
     line = f"accuracy of the probe {said[0]} -> {said[1]}, against the labels as they are"
     if out["before"]["leaking"]:
-        line += f"; the old split leaked {format_count(out['before']['leaking'], 'image')}"
+        line += f"; the old split leaked {format_count(out['before']['leaking'], 'sample')}"
     return line
 
 

@@ -88,16 +88,16 @@ def announce_matrix(
         say("  " + "  ".join(map(pad_text, row, columns)).rstrip())
 
 
-def refuse_other_inputs(bench: Bench, architectures: Sequence[str]) -> None:
-    """Refuse architectures that read images or rows where samples are something else."""
-    media, read_by = media_of(bench), dict(pixels="image", row="row")
-    for kind in read_by.values():
-        others = [a for a in architectures if read_by.get(find_recipe(a).input) == kind]
-        if others and kind != media.name:
-            raise UserError(
-                f"expected architectures for {media.name}s, found {', '.join(others)}: for {kind}s",
-                "probe and mlp read vectors, whatever they are of",
-            )
+def refuse_foreign_networks(bench: Bench, architectures: Sequence[str]) -> None:
+    """Refuse networks of images where samples are texts, and the like."""
+    medium = media_of(bench).name
+    others = {arch: find_recipe(arch).media for arch in architectures}
+    foreign = [f"{arch} for {of}s" for arch, of in others.items() if of not in (None, medium)]
+    if foreign:
+        raise UserError(
+            f"expected architectures for {medium}s, found {', '.join(foreign)}",
+            "probe and mlp read vectors, whatever they are of",
+        )
 
 
 @shared_lock
@@ -119,7 +119,7 @@ def run_plan(
     the others are done, and UserError what cannot be built before anything is trained.
     """
     begun = iso_time(now())
-    refuse_other_inputs(bench, plan["architectures"])
+    refuse_foreign_networks(bench, plan["architectures"])
     wanted, todo = prepare_cells(bench, plan)
     broken, lost = [], {}
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import linear_algebra, probe
+from assay.curation.media.texts import Texts
 from assay.curation.predictions import run_predictions
 from assay.curation.predictions.run_predictions import Predictions, store_run
 from assay.curation.storage.interface import Bench
@@ -25,6 +26,7 @@ from assay.pipelines.jobs.job_files import retry_while_held
 from assay.pipelines.training.architectures.recipes import find_recipe
 from assay.pipelines.training.data import LazyRows, TrainingData
 from assay.pipelines.training.train import Diverged, estimate_seconds, fit_predict
+from assay.pipelines.training.word_rows import WordRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,13 +90,15 @@ class Trainer:
     def load_inputs(self, arch: str, samples: Sequence[str], config: dict) -> LazyRows:
         """Load what the architecture sees of some samples.
 
-        Lazy vectors, or lazy pixels.
+        Lazy vectors, pixels, hashes of words, or a row's columns.
         """
-        hashes = self.state.content_hash[list(samples)]
-        if find_recipe(arch).input == "embedding":
-            return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
-        if find_recipe(arch).input == "row":
+        hashes, seen = self.state.content_hash[list(samples)], find_recipe(arch).input
+        if seen == "words":
+            return WordRows(Texts(self.shards(self.bench.arrays / "texts"), hashes))
+        if seen == "row":
             return load_cells(self.bench, hashes)
+        if seen == "embedding":
+            return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
         from assay.curation.media.pixels import Pixels, training_side
 
         return Pixels(

@@ -140,8 +140,8 @@ def draw_map(found: dict | None) -> Markup:
     if not found:
         return Markup()
     about = (
-        f"{format_count(found['n'], 'image')}, alike ones near each other, by {cut(found['method'])}; "
-        "in one colour what lies in one coarse cluster. Test images lie on it as images; "
+        f"{format_count(found['n'], 'sample')}, alike ones near each other, by {cut(found['method'])}; "
+        "in one colour what lies in one coarse cluster. Test samples lie on it as samples; "
         "none of their labels or predictions colours or names anything."
     )
     marks = [

@@ -21,7 +21,7 @@ class LazyRows(Protocol):
 class TrainingData:
     """Labelled rows of one training."""
 
-    rows: LazyRows  # uint8 (n, h, w, 3), or float (n, d)
+    rows: LazyRows  # uint8 (n, h, w, 3), float (n, d), or hashes of words (n, pieces) int32
     labels: np.ndarray  # (n,) in 0..n_classes-1
     n_classes: int
     groups: np.ndarray | None = None  # (n,) copies of one image share a group

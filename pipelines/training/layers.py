@@ -136,3 +136,14 @@ class InFloat32(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return self.conv(x.float())
+
+
+class WordMean(nn.Module):
+    """Average the vectors of the pieces of each text: (b, pieces) to (b, width); 0 is no piece."""
+
+    def __init__(self, pieces: int, width: int):
+        super().__init__()
+        self.vectors = nn.EmbeddingBag(pieces, width, mode="mean", padding_idx=0)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self.vectors(rows.long())

@@ -212,7 +212,7 @@ def seeded_device(arch: str, seed: int) -> Iterator[torch.device]:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     threads = torch.get_num_threads()
-    if find_recipe(arch).input == "embedding":
+    if find_recipe(arch).input != "pixels":
         # its products are too small to share: beside a busy process, two threads took 8 times as long
         torch.set_num_threads(1)
     try:

@@ -31,6 +31,8 @@ def test_every_script_is_served_with_all_that_it_imports(client):
             answer.content == path.read_bytes() and "immutable" in answer.headers["cache-control"]
         )
         for other in IMPORTS.findall(path.read_text()):
+            if other == "/assay/medium.js":  # what the bench holds: the server writes it
+                continue
             assert other.startswith("."), "a blob or a page cannot resolve a bare name"
             assert (path.parent / other).is_file(), (name, other)
 

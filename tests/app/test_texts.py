@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 import assay
+from assay.app.server.browse_view import Asked, BrowseView
 from assay.app.server.review_session import ReviewSession
 from assay.app.server.speaking_words import find_speaking_words, weigh_words
+from assay.curation.filtering.likeness import Words
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import find_barriers, stored, until
 from tests.helpers import silent
@@ -111,5 +113,58 @@ def test_a_text_is_read_and_decided_by_one_key_and_never_run(bench, server, chro
     stored(page)
     decided = set(bench.state().index[bench.state().reviewed]) - before
     assert [bench.state().key[s] for s in decided] == [names[shown]]
+    assert not page.failed and not page.foreign
+    page.context.close()
+
+
+def names_of(view, asked):
+    """The keys of the samples that a page is given, in order."""
+    positions = view.choose(asked).positions
+    return view.table.rows(positions, ["key"]).key.tolist()
+
+
+def test_a_search_finds_words_in_texts_whatever_their_capitals_and_accents(bench):
+    view, table = BrowseView(ReviewSession(bench)), write_texts()
+    found = names_of(view, Asked(search="STRÍKER keeper"))
+    both = table.text.str.contains("striker") & table.text.str.contains("keeper")
+    assert both.sum() > 5 and sorted(found) == sorted(table.id[both])
+    assert names_of(view, Asked(search="مباراة")) == ["t0"]
+    assert names_of(view, Asked(search="striker merger")) == []
+
+
+def test_words_find_texts_by_what_they_mean_without_any_option(bench):
+    view, table = BrowseView(ReviewSession(bench)), write_texts().set_index("id")
+    reader = view.words_embedder()
+    assert view.describe()["words"] == "tfidf" and view.describe()["medium"] == "text"
+    first = names_of(view, Asked(like=(Words("a goal in the stadium", reader),)))[:60]
+    assert table.truth[first].eq("sport").mean() > 0.95
+    with pytest.raises(assay.UserError, match="none of them"):
+        view.choose(Asked(like=(Words("qwxyz", reader),)))
+
+
+def test_before_a_scan_texts_are_found_by_their_words_alone(tmp_path):
+    write_texts(20, 2).to_csv(tmp_path / "texts.csv", index=False)
+    view = BrowseView(
+        ReviewSession(assay.create(tmp_path / "bench").add(tmp_path / "texts.csv", progress=False))
+    )
+    view.refresh()
+    assert view.describe()["words"] is None
+    assert names_of(view, Asked(search="number7")) == ["t7"]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.daily
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_browse_finds_texts_by_words_and_by_meaning(server, chrome, scheme):
+    page = server.page(chrome, "/browse?who=ann", color_scheme=scheme)
+    field = page.get_by_label("search texts")
+    field.wait_for(timeout=60_000)
+    field.press_sequentially("goal")
+    page.get_by_text("texts about “goal”").wait_for()
+    assert find_barriers(page) == []
+    field.press("Shift+Enter")
+    until(page, "location.search.includes('words=goal')")
+    page.get_by_role("listitem").filter(has_text="goal").wait_for()
     assert not page.failed and not page.foreign
     page.context.close()

@@ -8,6 +8,7 @@ import pytest
 import assay
 from assay.curation.errors import UserError
 from assay.curation.media.base import read_texts
+from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.app.test_texts import write_texts
 from tests.helpers import bench_of, digits, run_assay
 
@@ -259,3 +260,47 @@ def test_who_reviews_by_file_or_page_sees_the_text(scanned_texts, tmp_path):
     assert list(rows.text) == list(table.text[rows.source_id])
     page = (tmp_path / "q.html").read_text("utf-8")
     assert all(text in page for text in rows.text) and "cannot be read now" not in page
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_lines_of_another_encoding_are_left_out_and_come_back_as_they_were(tmp_path, ending):
+    words = "first second third fourth".split()
+    rows = [(f"the {word} news", ["good", "fine"][n % 2]) for n, word in enumerate(words)]
+    if ending == "csv":
+        lines = [b"text,label", *(f"{text},{label}".encode() for text, label in rows)]
+    else:
+        lines = [json.dumps(dict(text=text, label=label)).encode() for text, label in rows]
+    wrong = [lines[-1].replace(b"fourth", b"caf\xe9"), lines[-1].replace(b"fourth", b"f\0urth")]
+    wrong += [] if ending == "csv" else [lines[-1][:-5]]
+    file = tmp_path / f"news.{ending}"
+    file.write_bytes(b"\n".join([*lines[:2], *wrong, *lines[2:]]) + b"\n")
+    before, bench = file.read_bytes(), assay.create(tmp_path / "bench")
+    with pytest.raises(UserError, match=r"0xe9 on line 3\n.*skip.bad"):
+        bench.add(file, who="ann", progress=False)
+    bench.add(file, who="ann", progress=False, skip_bad=True)
+    assert len(bench.state()) == len(rows)
+    said = [row["reason"] for row in bench.status()["left_out"]]
+    assert said[:2] == ["holds the byte 0xe9, no UTF-8", "holds a NUL character"]
+    assert len(said) == len(wrong)
+    first = bench.state().index[bench.state().key == min(bench.state().key, key=int)]
+    bench.edit(pd.DataFrame(dict(sample=first, label="fine")), who="ann")
+    status, _, err = run_assay("export", "--in-place", "-b", bench.path)
+    assert status == 0, err
+    assert file.read_bytes() == before.replace(b"good", b"fine", 1)
+
+
+def test_networks_of_words_learn_from_texts_and_refuse_images(scanned_texts, tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        'versions = ["v1"]\narchitectures = ["tfidf", "fasttext(epochs=3)"]\nseeds = [0]\n'
+    )
+    bench = scanned_texts / "bench"
+    status, _, err = run_assay("experiment", plan, "-o", tmp_path / "r.html", "-b", bench)
+    assert status == 0, err
+    status, out, _ = run_assay("runs", "--json", "-b", bench)
+    accuracy = {run["arch"]: run["accuracy"] for run in json.loads(out)["runs"]}
+    assert all(accuracy[arch] > 0.7 for arch in ("tfidf", "fasttext(epochs=3)")), accuracy
+    pictures = bench_of(digits(60, wrong=0), tmp_path / "p")
+    scan(pictures, ScanOptions(embedder="pixels"), say=lambda line: None)
+    status, _, err = run_assay("experiment", plan, "-o", tmp_path / "r.html", "-b", pictures.path)
+    assert status == 2 and "expected architectures for images, found tfidf for texts" in err

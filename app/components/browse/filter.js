@@ -3,6 +3,7 @@
 import { words } from "./conditions.js";
 import { clip, count, icon, ICONS, make } from "./dom.js";
 import { SearchHelp } from "./words.js";
+import { SAMPLE } from "../sample.js";
 
 export class FilterBar {
   constructor(actions) { // apply(change), view(), show facets
@@ -75,7 +76,7 @@ export class FilterBar {
       return this.chip(text, () => this.actions.apply({ chips: view.chips.toSpliced(at, 1) }), sign ? "chip not" : "chip", `take away ${chip}`);
     });
     for (const one of view.like) {
-      const img = make("img", { src: this.actions.dropped(one) ?? `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
+      const img = make(SAMPLE, { src: this.actions.dropped(one) ?? `/assay/image/${encodeURIComponent(one)}?side=128`, alt: "" });
       chips.push(this.chip(make("span", { class: "words" }, img, "like this"), () => this.actions.apply({ like: view.like.filter((l) => l !== one) }), "chip", "no longer like this picture"));
     }
     if (view.words) chips.push(this.chip(make("button", { class: "words", title: `${view.words}\n(click to edit)`, onclick: () => { this.search.value = view.words; this.search.focus(); } }, make("span", { class: "quiet", text: "shows " }), clip(view.words, 60)), () => this.actions.apply({ words: "" }), "chip", "no longer by these words"));

@@ -3,6 +3,7 @@
 import { make } from "./dom.js";
 import { hit, inside, layOut, place, SMALL, step, visible } from "./layout.js";
 import { Canvas, Elements, nameOf, paintHeadings } from "./paint.js";
+import { isText } from "../sample.js";
 
 const TALLEST = 8_000_000; // pixels that browsers scroll soundly; beyond, a wheel moves what lies under the bar
 
@@ -80,7 +81,7 @@ export class Grid {
     const { layout, top, total } = this, height = this.root.clientHeight;
     const cells = total ? [...visible(layout, top, top + height)] : [], small = this.side <= SMALL;
     const shown = { layout, top, order: this.order, selection: this.selection, focus: this.focus, focused: document.activeElement === this.root };
-    const own = !this.tiles.fit(layout.side * Math.min(2, devicePixelRatio || 1)) && !small;
+    const sharp = this.tiles.fit(layout.side * Math.min(2, devicePixelRatio || 1)), own = !small && (isText || !sharp);
     this.canvas.hidden = own;
     if (!own) this.painter.canvas.paint(cells, shown, !small);
     if (small && !this.small) this.painter.elements.clear();

@@ -3,6 +3,7 @@
 import { clip, icon, ICONS, make } from "./dom.js";
 import { ask } from "./server.js";
 import { closeUp, drawTools, makeViewer, openPicture, UNREADABLE, VIEWER_ACTS } from "../viewer.js";
+import { SAMPLE, sizeOf } from "../sample.js";
 
 const QUICK = 150; // ms between two samples that are leafed through
 
@@ -32,7 +33,7 @@ export class Inspector {
     if (!again) { // the picture first: the rest is behind it
       this.said = null;
       this.picture?.removeAttribute("src"); // nobody waits for one that was passed by
-      const img = (this.picture = make("img", { src: address(id), alt: "" }));
+      const img = (this.picture = make(SAMPLE, { src: address(id), alt: "" }));
       img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64);
       img.onerror = () => { if (this.picture === img) { this.viewer.show(null); this.large.replaceChildren(make("p", { text: UNREADABLE })); } };
       this.large.replaceChildren(img);
@@ -79,7 +80,7 @@ export class Inspector {
     const name = make("h2", { text: clip(said.key, 120), title: said.key }), like = make("button", { text: "like this", title: "sort all by likeness to this picture", onclick: () => actions.like([said.sample]) });
     const copy = make("button", { text: "copy id", title: said.sample, onclick: () => navigator.clipboard?.writeText(said.sample) });
     const parts = [this.large, this.tools, name, make("div", { class: "row" }, said.locked ? null : like, said.label && actions.exemplar ? make("button", { text: "exemplar", title: `make it an exemplar of ${said.label}`, onclick: () => actions.exemplar([said.sample]) }) : null, make("button", { text: "zoom (Z)", title: "in a window of its own", onclick: () => this.zoom() }), copy)];
-    const about = [["split", said.split], ["size", `${said.width} × ${said.height}`], ["file", said.uri]];
+    const about = [["split", said.split], ["size", sizeOf(said)], ["file", said.uri]];
     if (said.locked) parts.push(make("p", { class: "lock" }, icon(ICONS.lock), make("span", { text: `A ${said.split} sample is locked: its label, scores and issues are shown nowhere, and nobody edits it here.` })));
     else {
       const row = said.row, percent = (v) => (typeof v === "number" ? v.toFixed(3) : null);
@@ -98,7 +99,7 @@ export class Inspector {
   }
   near(some) {
     return make("div", { class: "near" }, ...some.map((one) => make("button", { title: `${one.key}${one.label ? `, labelled ${one.label}` : ""}${one.locked ? ", locked" : ""}${one.doubted ? ", doubted" : ""}`, "aria-label": `open ${one.key}`, onclick: () => this.actions.open(one.sample) },
-      make("img", { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.says ?? (one.locked ? "locked" : one.label ?? "no label") }))));
+      make(SAMPLE, { src: `/assay/image/${encodeURIComponent(one.sample)}?side=128`, alt: "", loading: "lazy" }), make("small", { text: one.says ?? (one.locked ? "locked" : one.label ?? "no label") }))));
   }
   later(title, address, fill) { // what is asked for when it is opened
     const box = make("div", { class: "why" }), part = make("details", {}, make("summary", { text: title }), box);

@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { HEADING } from "./layout.js";
+import { SAMPLE } from "../sample.js";
 
 export const COLOURS = "#5b9bea #f07a55 #3fb583 #f0b429 #a98be6 #3cc0d1 #ec6a97 #b0a08f #8aa4ff #b5d16a #e08560 #58a6c4 #cdb8ff #ff9a57 #6cc26f #a7adb5".split(" ");
 const AMBER = "#ffb454", TEXT = "#d9dce1", QUIET = "#9aa0a9", CELL = "#22252b", GROUND = "#16181c", BLUE = "#5b9bea";
@@ -126,7 +127,7 @@ export class Elements { // what stands under larger tiles; own: each has a pictu
     for (const i of spare) { this.shown.get(i).root.remove(); this.shown.delete(i); }
   }
   build(i) {
-    const img = this.own ? make("img", { alt: "", decoding: "async", draggable: "false" }) : null, box = make("div", { class: "picture" }, img);
+    const img = this.own ? make(SAMPLE, { alt: "", decoding: "async", draggable: "false" }) : null, box = make("div", { class: "picture" }, img);
     const name = make("span", { text: " " }), marks = make("span", { class: "marks", text: " " }), given = make("div", { class: "given" }, name, marks), second = make("div", { text: " " }), line = make("div", { class: "caption" }, given, second);
     const one = { root: make("div", { class: this.own ? "tile own" : "tile" }, box, line), box, img, line, given, name, marks, second, colour: null, tile: null };
     this.shown.set(i, one);

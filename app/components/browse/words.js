@@ -1,4 +1,4 @@
-// What the search field offers: pictures by words where an image-text model is given, else class names, conditions and a picture.
+// What the search field offers: samples by words where a model reads them, else class names, conditions and a picture.
 
 import { spell } from "./conditions.js";
 import { clip, make } from "./dom.js";
@@ -29,7 +29,9 @@ export class SearchHelp {
       if (by && at >= 0) { e.preventDefault(); (buttons[at + by] ?? (by < 0 ? search : buttons[at])).focus(); }
     };
   }
-  describe({ classes, columns, words }) {
+  describe({ classes, columns, words, medium }) {
+    this.isText = medium === "text";
+    if (this.isText) Object.assign(this.search, { placeholder: "search texts, names and metadata  /", ariaLabel: "search texts, names and metadata" });
     this.classes = classes.map(([name]) => name);
     this.columns = new Set(columns.map((c) => c.name));
     this.model = words;
@@ -47,8 +49,9 @@ export class SearchHelp {
   }
   draw() {
     const text = this.search.value.trim(), parts = [];
-    if (this.model && text) parts.push(make("button", { class: "main", text: `pictures that show “${clip(text, 40)}” (Shift and Enter)`, title: `by ${this.model}`, onclick: () => this.byWords() }));
-    else if (this.model) parts.push(make("p", { class: "quiet", text: "Words are looked for in names and metadata; with Shift and Enter in what the pictures show." }));
+    if (this.model && text) parts.push(make("button", { class: "main", text: `${this.isText ? "texts about" : "pictures that show"} “${clip(text, 40)}” (Shift and Enter)`, title: `by ${this.model}`, onclick: () => this.byWords() }));
+    else if (this.model) parts.push(make("p", { class: "quiet", text: this.isText ? "Words are looked for in texts, names and metadata; with Shift and Enter by what they mean." : "Words are looked for in names and metadata; with Shift and Enter in what the pictures show." }));
+    else if (this.isText) parts.push(make("p", { class: "quiet", text: "Words are looked for in texts, names and metadata. After a scan also by what they mean." }));
     else parts.push(make("p", { class: "quiet" }, "Words are looked for in names and metadata. To look for what pictures show takes an image-text model: ", make("code", { text: "assay app --text-embedder package.module:function" })));
     parts.push(...this.examples(text));
     this.root.replaceChildren(...parts);
@@ -65,7 +68,7 @@ export class SearchHelp {
     return [
       ...part("classes", ...fit.slice(0, MOST).map((name) => offer(name, spell({ name: "label", not: false, values: [name] }), name)), ...more),
       ...part("conditions", ...conditions.map(([words, condition]) => offer(words, condition, condition))),
-      ...part("a picture", make("button", { class: "offer", text: "choose a file …", title: "or drop one on the grid, or paste one: the likest come first", onclick: () => { this.close(); this.choose(); } })),
+      ...(this.isText ? [] : part("a picture", make("button", { class: "offer", text: "choose a file …", title: "or drop one on the grid, or paste one: the likest come first", onclick: () => { this.close(); this.choose(); } }))),
     ];
   }
   take(condition) {

@@ -2,6 +2,7 @@
 
 import { clip, count, make } from "../browse/dom.js";
 import { picture } from "./row.js";
+import { SAMPLE } from "../sample.js";
 
 const FIRST = 12, MORE = 120; // pictures of a group at once
 
@@ -31,7 +32,7 @@ export class Picker {
       this.changed();
     };
     const tile = ([id, key]) => {
-      const b = make("button", { type: "button", "aria-pressed": String(this.marked.has(id)), "aria-label": clip(key, 120), title: key }, make("img", { src: picture(id, 128), alt: "", loading: "lazy" }));
+      const b = make("button", { type: "button", "aria-pressed": String(this.marked.has(id)), "aria-label": clip(key, 120), title: key }, make(SAMPLE, { src: picture(id, 128), alt: "", loading: "lazy" }));
       b.onclick = () => { const on = !this.marked.has(id); mark(id, on); b.setAttribute("aria-pressed", String(on)); tell(); };
       return b;
     };

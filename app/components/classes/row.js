@@ -2,6 +2,7 @@
 
 import { clip, count, icon, make } from "../browse/dom.js";
 import { COLOURS } from "../browse/paint.js";
+import { SAMPLE } from "../sample.js";
 
 const GRIP = "M5.5 3.5h.01M10.5 3.5h.01M5.5 8h.01M10.5 8h.01M5.5 12.5h.01M10.5 12.5h.01";
 export const picture = (id, side = 96) => `/assay/image/${encodeURIComponent(id)}?side=${side}`;
@@ -31,7 +32,7 @@ export class ClassRow {
   }
   exemplars({ exemplars, chosen, name }) {
     const words = exemplars.length ? `${chosen ? "chosen" : "typical"} pictures of ${clip(name, 80)}` : "no picture yet";
-    return make("div", { class: "exemplars", role: "img", "aria-label": words, title: words }, ...exemplars.map((id) => make("img", { src: picture(id), alt: "", loading: "lazy" })));
+    return make("div", { class: "exemplars", role: "img", "aria-label": words, title: words }, ...exemplars.map((id) => make(SAMPLE, { src: picture(id), alt: "", loading: "lazy" })));
   }
   counts(one) {
     const parts = ["train", "val", "pool"].filter((s) => one[s]).map((s) => `${count(one[s])} ${s}`);

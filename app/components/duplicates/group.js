@@ -1,6 +1,7 @@
 // One group: its copies side by side, the best first. Of a test or guard sample only picture, key and size are shown.
 
 import { clip, count, icon, ICONS, make } from "../browse/dom.js";
+import { SAMPLE, sizeOf } from "../sample.js";
 
 export const address = (id, side = 512) => `/assay/image/${encodeURIComponent(id)}?side=${side}`;
 const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
@@ -24,7 +25,7 @@ export function drawGroup(group, place, acts) { // acts: keep, apart, review, op
 }
 
 function drawTile(group, m, k, place, acts) {
-  const img = make("img", { src: address(m.id), alt: "", loading: "lazy", draggable: "false" });
+  const img = make(SAMPLE, { src: address(m.id), alt: "", loading: "lazy", draggable: "false" });
   img.onerror = () => box.classList.add("broken");
   img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64);
   const said = m.locked ? `${m.split}, locked` : m.label ?? "no label";
@@ -32,7 +33,7 @@ function drawTile(group, m, k, place, acts) {
   const label = m.locked
     ? make("div", { class: "label" }, icon(ICONS.lock, 13), make("span", { class: "quiet", text: `${m.split}, locked` }))
     : make("div", { class: "label" }, m.label === null ? null : make("i", { style: { "--c": acts.colourOf(m.label) } }), make("span", { class: m.label === null ? "quiet" : group.conflict ? "amber" : "", text: m.label ?? "no label", title: m.label ?? "" }));
-  const about = [m.locked ? null : m.split, m.width ? `${m.width} × ${m.height}` : null, m.reviewed ? "reviewed" : null].filter(Boolean).join(" · ");
+  const about = [m.locked ? null : m.split, m.width ? sizeOf(m) : null, m.reviewed ? "reviewed" : null].filter(Boolean).join(" · ");
   const one = !m.locked && !group.locked && k > 0 ? make("button", { class: "plain", text: "keep this one", title: "keep this copy, drop the others", onclick: () => acts.keep(group, place, m) }) : null;
   const odd = !m.locked && group.n > 2 && group.n <= group.members.length && !group.exact ? make("button", { class: "plain", text: "no copy", title: "this one is no copy of the others", onclick: () => acts.apart(group, place, m) }) : null;
   const tile = make("figure", { class: `copy${m.inside ? "" : " outside"}`, data: { id: m.id } }, box,

@@ -9,6 +9,7 @@ import { GroupActs } from "./acts.js";
 import { drawGroup, address } from "./group.js";
 import { Pages } from "./pages.js";
 import { openStage, otherOf } from "./stage.js";
+import { SAMPLE } from "../sample.js";
 
 const CALM = 3000; // ms between two looks whether somebody else changed the bench
 const ROOM = 300; // px of a group until one is drawn
@@ -165,8 +166,8 @@ export function duplicates(root, component) {
     for (const one of list.querySelectorAll(".copy .other, .copy .viewer-note")) one.remove();
     const tile = yes ? current() : null, group = tile?.closest(".group")?.group;
     if (!group || group.members.length < 2) return;
-    const k = group.members.findIndex((m) => m.id === tile.dataset.id), other = group.members[otherOf(k)], small = tile.querySelector("img").classList.contains("small");
-    tile.querySelector(".picture").append(make("img", { class: `other${small ? " small" : ""}`, src: address(other.id), alt: `in its place: ${other.key}` }), make("span", { class: "viewer-note", text: other.key }));
+    const k = group.members.findIndex((m) => m.id === tile.dataset.id), other = group.members[otherOf(k)], small = tile.querySelector(SAMPLE).classList.contains("small");
+    tile.querySelector(".picture").append(make(SAMPLE, { class: `other${small ? " small" : ""}`, src: address(other.id), alt: `in its place: ${other.key}` }), make("span", { class: "viewer-note", text: other.key }));
   }
   function keys(e) {
     if (!root.isConnected || e.defaultPrevented || opened) return;

@@ -3,6 +3,7 @@
 import { clip, make } from "../browse/dom.js";
 import { closeUp, drawTools, makeViewer, VIEWER_ACTS } from "../viewer.js";
 import { address } from "./group.js";
+import { newSample, SAMPLE, sizeOf } from "../sample.js";
 
 export const otherOf = (k) => (k === 0 ? 1 : 0); // a picture is compared with the best, the best with the next
 
@@ -13,7 +14,7 @@ export function openStage(group, first, host, closed) {
   let at = first, show = () => {};
   const viewer = makeViewer(box, { whole: dialog, changed: (view) => show(view) });
   show = drawTools(tools, viewer);
-  const img = make("img", { alt: "" });
+  const img = make(SAMPLE, { alt: "" });
   img.onload = () => img.classList.toggle("small", Math.max(img.naturalWidth, img.naturalHeight) <= 64);
   box.append(img);
   const choices = members.map((m, k) => make("button", { text: `${k + 1}`, title: m.key, "aria-label": `picture ${k + 1}: ${clip(m.key, 120)}`, onclick: () => go(k) }));
@@ -28,10 +29,10 @@ export function openStage(group, first, host, closed) {
     const m = members[at], said = m.locked ? `${m.split}, locked` : m.label ?? "no label";
     img.src = address(m.id, 1024);
     img.alt = clip(m.key, 200);
-    words.textContent = `${at + 1} of ${members.length}: ${clip(m.key, 200)} · ${said} · ${m.width} × ${m.height}`;
+    words.textContent = `${at + 1} of ${members.length}: ${clip(m.key, 200)} · ${said} · ${sizeOf(m)}`;
     choices.forEach((b, i) => b.setAttribute("aria-pressed", String(i === at)));
     viewer.show(img, closeUp(address(m.id, 1024)));
-    new Image().src = address(members[otherOf(at)].id, 1024);
+    newSample().src = address(members[otherOf(at)].id, 1024);
   }
   function compare(yes) {
     const m = members[otherOf(at)];

@@ -4,6 +4,7 @@ import { make } from "../browse/dom.js";
 import { captionOf } from "../browse/paint.js";
 import { ask } from "../browse/server.js";
 import { makeTile, Tiles } from "../browse/tiles.js";
+import { SAMPLE } from "../sample.js";
 
 export const FEWER = 400; // samples in view below which each is a picture
 const STILL = 120, SLOW = 50; // ms that the map, or the pointer, rests before anything is asked
@@ -78,7 +79,7 @@ export class Nearby {
   }
   show(row, tile) {
     const [label, hint, marks] = captionOf(tile), { card, camera, points } = this;
-    const img = make("img", { src: `/assay/image/${encodeURIComponent(tile.id)}?side=256`, alt: "" });
+    const img = make(SAMPLE, { src: `/assay/image/${encodeURIComponent(tile.id)}?side=256`, alt: "" });
     const parts = [img, make("div", { class: "given" }, label ? make("i", { style: { "--c": this.actions.colourOf(tile.label) } }) : null, make("span", { text: label || `${tile.split}: locked` })),
       hint ? make("div", { class: "hint", text: `→ ${hint}` }) : null, make("div", { class: "quiet", text: [tile.key, ...marks.filter((m) => m.length > 1 && label)].join(" · ") })];
     card.replaceChildren(...parts.filter(Boolean));

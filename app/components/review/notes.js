@@ -1,6 +1,7 @@
 // What the class list says of a class: its key, its guideline, and pictures of what belongs in it.
 
 import { ask, picture } from "./server.js";
+import { newSample } from "../sample.js";
 
 const PATIENCE = 250; // ms in which a pointer may go from a class to its note
 
@@ -15,7 +16,7 @@ export function makeNotes(root, box) { // box: where the note of the class lies 
     if (!guideline && !exemplars?.length) return hide();
     if (shown === button) return;
     const strip = document.createElement("div");
-    strip.append(...(exemplars ?? []).map((id) => Object.assign(new Image(), { src: picture(id, 96), alt: "" })));
+    strip.append(...(exemplars ?? []).map((id) => Object.assign(newSample(), { src: picture(id, 96), alt: "" })));
     box.replaceChildren(text("b", name), ...(guideline ? [text("p", guideline)] : []), strip);
     box.hidden = false;
     shown = button;

@@ -1,6 +1,7 @@
 // What was decided on this page, in order: undone and done again, and shown as a film strip.
 
 import { picture } from "./server.js";
+import { isText, newSample } from "../sample.js";
 
 const PAST = 8, NEXT = 4; // pictures of the film strip
 
@@ -21,7 +22,7 @@ export function makePast() { // of items, each with its batch and what was decid
 
 export function drawStrip(box, { last, next, current, go }) { // a past one is a button that goes back to it
   const frame = (item) => { // one element for a picture as long as it is known: it is decoded once
-    item.frame ??= Object.assign(new Image(), { src: picture(item.sample), alt: item.name, decoding: "async", draggable: false,
+    item.frame ??= Object.assign(newSample(), { src: picture(item.sample, isText ? 128 : 512), alt: item.name, decoding: "async", draggable: false,
       className: Math.max(item.width, item.height) <= 64 ? "small" : "" });
     return item.frame;
   };

@@ -20,7 +20,7 @@ class Recipe(NamedTuple):
     """What a name stands for. A field that is None is no option of that network."""
 
     name: str
-    input: str  # embedding, pixels, or row: the columns of a table
+    input: str  # embedding, pixels, words, or row: the columns of a table
     lr: float | None = None  # peak of the one-cycle schedule of AdamW
     smoothing: float | None = None  # of the labels
     loss: str | None = None  # ce or gce
@@ -30,6 +30,11 @@ class Recipe(NamedTuple):
     depth: int | None = None  # layers with weights
     passes: int = 30  # epochs over 1,000 rows; more rows take fewer, by the square root
     square: bool = False  # images become squares of `side`, as the pretrained weights are used to
+
+    @property
+    def media(self) -> str | None:
+        """What its samples must be: "image", "text" or "row"; None where vectors of anything do."""
+        return {"pixels": "image", "words": "text", "row": "row"}.get(self.input)
 
     @property
     def closed_form(self) -> bool:
@@ -56,6 +61,7 @@ class Architecture(Protocol):
         """Build the untrained network, with the normalisation of its rows.
 
         It takes float rows (b, d), or (b, 3, h, w) with values 0 to 255, and returns logits (b, n_classes).
+        Rows of words are their hashes, as `word_rows` makes them.
         """
 
 

