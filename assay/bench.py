@@ -78,6 +78,7 @@ class Bench(curation.Bench):
         multilabel: bool = False,
         config: str | None = None,
         sheet: str | None = None,
+        media: str | None = None,
         skip_bad: bool = False,
         audited_test: bool = False,
         yes: bool = False,
@@ -91,9 +92,10 @@ class Bench(curation.Bench):
         source: a path or an address (s3://, gs://, https://); a frame of pandas, polars or pyarrow with a column of
         paths, addresses, bytes, arrays or PIL images; a torch Dataset; a Bunch of scikit-learn; or images, as
         objects.make_frame takes them with `labels` (n,) and `split`. split: shares to draw, "80/10/10", of any source;
-        of arrays also the split of each (n,), or of all. columns: {image, label, split, id or group: its column}. For
-        the others see formats.base.ImportOptions. Returns the bench. What is imported again by a `name` takes the
-        place of what was: frames are called frame, arrays arrays, a Dataset dataset, a Bunch bunch.
+        of arrays also the split of each (n,), or of all. columns: {image, label, split, id or group: its column}.
+        media: image, text or row, where a table could be several. For the others see formats.base.ImportOptions.
+        Returns the bench. What is imported again by a `name` takes the place of what was: frames are called frame,
+        arrays arrays, a Dataset dataset, a Bunch bunch.
         """
         from assay.curation.formats import frames, objects, uploads
         from assay.curation.formats.base import ImportOptions
@@ -132,6 +134,7 @@ class Bench(curation.Bench):
             multilabel=multilabel,
             config=config,
             sheet=sheet,
+            media=media,
             name=name,
             audited_test=audited_test,
             yes=yes,
@@ -206,6 +209,7 @@ class Bench(curation.Bench):
         multilabel: bool = False,
         config: str | None = None,
         sheet: str | None = None,
+        media: str | None = None,
         skip_bad: bool = False,
     ) -> dict:
         """Say how `add` would read a folder or file, and write nothing.
@@ -226,6 +230,7 @@ class Bench(curation.Bench):
             multilabel=multilabel,
             config=config,
             sheet=sheet,
+            media=media,
             skip_bad=skip_bad,
         )
         return preview_source(source, given)

@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.curation.features import neighbor_graph
 from assay.curation.media.base import read_texts
-from assay.curation.media.row_cells import is_number
+from assay.curation.media.row_cells import is_number, read_date
 from assay.curation.media.rows import read_column_kinds
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ class RowEvidence:
         return rows
 
     def values(self, column: str, label: str) -> np.ndarray | Counter:
-        """Read a class's values of a column: numbers, sorted, or counts of words, None for missing."""
+        """Read a class's values of a column: numbers or dates, sorted, or counts of words, None for missing."""
         key = column, label
         if key not in self.by_class:
             cells = [row.get(column) for row in self.labelled.get(label, [])]
-            if self.kinds.get(column) == "number":
-                self.by_class[key] = np.sort([c for c in cells if is_number(c)])
+            if self.kinds.get(column) in ("number", "date"):
+                self.by_class[key] = np.sort([n for c in cells if (n := to_number(c)) is not None])
             else:
                 self.by_class[key] = Counter(cells)
         return self.by_class[key]
@@ -71,13 +71,14 @@ class RowEvidence:
                 f"{share:.1%} have it" if cell is not None else f"{share:.1%} lack it",
                 share < RARE,
             )
-        if not is_number(cell) or not len(values):
+        number = to_number(cell)
+        if number is None or not len(values):
             return "", False
-        below, upto = np.searchsorted(values, cell, "left"), np.searchsorted(values, cell, "right")
+        below, upto = (np.searchsorted(values, number, side) for side in ("left", "right"))
         low, high = below / len(values), 1 - upto / len(values)
         if low >= high:
-            return f"above {low:.0%}", high < TAIL and below == upto
-        return f"below {high:.0%}", low < TAIL and below == upto
+            return f"above {low:.0%}", bool(high < TAIL and below == upto)
+        return f"below {high:.0%}", bool(low < TAIL and below == upto)
 
     def describe(self, i: int, given: str | None, suggested: str | None) -> dict:
         """Describe row i: {cells: [column, value, in the given class, in the suggested, unusual], text}."""
@@ -95,6 +96,14 @@ class RowEvidence:
         cells = [[c, show_cell(near.get(c)), near.get(c) != mine.get(c)] for c in self.kinds]
         cells.sort(key=lambda cell: not cell[2])
         return dict(cells=cells, text=join_cells(near, self.kinds), cut=0)
+
+
+def to_number(cell: Any) -> float | None:
+    """Read a number, or a date as its seconds; None for anything else."""
+    if is_number(cell):
+        return float(cell)
+    found = read_date(cell) if isinstance(cell, str) else None
+    return None if found is None else found.timestamp()
 
 
 def show_cell(cell: Any) -> str | None:

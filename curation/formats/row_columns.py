@@ -47,7 +47,8 @@ class RowColumns:
         """Give each row as its JSON."""
         names = list(self.cells)
         for row in zip(*self.cells.values()):
-            yield encode_row(dict(zip(names, row)))
+            text = encode_row(dict(zip(names, row)))
+            yield "" if text == "{}" else text  # a row of nothing is none
 
     def count_missing(self) -> int:
         return sum(column.count(None) for column in self.cells.values())
@@ -124,7 +125,7 @@ def refuse_numbers(column: str, values: Sequence[Any], file: str) -> None:
 
 def describe_columns(columns: RowColumns) -> str:
     """Say what the columns of rows were taken for, in a line."""
-    kinds = [found.kind for found in columns.kinds.values()]
+    kinds = {name: found.kind for name, found in columns.kinds.items()}
     said = f"{format_count(len(kinds), 'column')}: {describe_kinds(kinds)}"
     if missing := columns.count_missing():
         said += f"; {format_count(missing, 'value')} missing"

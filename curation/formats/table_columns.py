@@ -18,7 +18,7 @@ from assay.curation.formats.row_columns import (
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import Labels, NoLabelColumn, choose_labels, plain_name
 from assay.curation.formats.table_splits import choose_column, choose_split
-from assay.curation.formats.text_columns import choose_media
+from assay.curation.formats.text_columns import choose_media, refuse_texts_or_rows
 from assay.curation.media.addresses import is_address
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import Place
@@ -106,6 +106,8 @@ def choose_roles(
     if content is None:
         bare = Roles(None, id, split, group, Labels(), flag, notes, "row")
         return choose_row_roles(table, bare, label, file, wanted, find, several)
+    if media == "text" and content and not (wanted or exported or asked.get("text")):
+        refuse_texts_or_rows(table, content, taken | {label}, file)
     labels = choose_labels(table, label, taken, file, several)
     if exported:
         labels = Labels(labels.column, several=labels.several)
@@ -140,7 +142,7 @@ def choose_row_roles(
     columns = read_row_columns(table, taken | labels.all_columns())
     few = labels.column and len(set(as_row_labels(table.columns[labels.column], label or ""))) < 2
     bare = not any(found.kind in DESCRIBING for found in columns.kinds.values())
-    if bare or few and wanted != "row":
+    if bare or few and wanted != "row" and not label:
         raise refuse_imageless(table, file, find)
     return replace(roles, labels=labels, columns=columns, media="row", content=None)
 
@@ -247,8 +249,8 @@ def refuse_imageless(table: Table, file: str, find: Finder | None) -> UserError:
             wrong = next((p.wrong for p in find(texts) if p.wrong), "")
             found += f"; {name} {wrong}" if wrong else ""
     return UserError(
-        f"expected a column of image paths or bytes, of texts, or a label and columns that describe each row, in {file},"
-        f" found {found}",
+        f"expected a column of image paths or bytes, of texts, or a label and columns that describe each row, in"
+        f" {file}, found {found}",
         "--text-column NAME; --image-column NAME; --media row with --label-column NAME; found without it: path, image,"
         " file_name, ..., a column by which images are found, or the only column of bytes; --images FOLDER where the"
         " images are elsewhere",

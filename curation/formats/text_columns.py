@@ -20,6 +20,9 @@ NAMED = (
     " textdata rawtext fulltext textcontent"
 ).split()
 LOOKED_AT = 200  # cells
+ROW_COLUMNS = (
+    4  # beside a column of sentences that is not called so, from which on rows may be meant
+)
 WORDS = 3  # blanks in a cell of most rows, from which on a column is one of texts
 
 
@@ -41,7 +44,7 @@ def choose_text_column(
                 f"the texts are in {first}, {others} is metadata (--text-column names another)"
             )
         return first
-    long = [c for c in columns if holds_words(columns[c], WORDS)]
+    long = [c for c in columns if holds_words(columns[c], WORDS) and differ(columns[c])]
     if len(long) > 1:
         raise AmbiguousSource(
             f"expected one column of texts in {file}, found {len(long)}: {', '.join(long)}",
@@ -51,6 +54,12 @@ def choose_text_column(
             ],
         )
     return long[0] if long else None
+
+
+def differ(values: list) -> bool:
+    """Whether most strings are different: few that come again and again are categories."""
+    texts = list(list_texts(values))
+    return 2 * len(set(texts)) > len(texts)
 
 
 def holds_words(values: list, blanks: int) -> bool:
@@ -78,6 +87,25 @@ def refuse_both(table: Table, image: str, text: str, file: str) -> AmbiguousSour
                 f"--{role}-column {column}",
             )
             for what, role, column in (("texts", "text", text), ("images", "image", image))
+        ],
+    )
+
+
+def refuse_texts_or_rows(table: Table, text: str, taken: set, file: str) -> None:
+    """Ask whether a table is one of texts or of rows, where its texts are one column of many."""
+    others = [name for name in table.columns if name not in taken]
+    if plain_name(text) in NAMED or len(others) < ROW_COLUMNS:
+        return
+    raise AmbiguousSource(
+        f"expected texts or rows in {file}, found a column of sentences beside {len(others)} others",
+        [
+            Reading(
+                f"each row is a sample, described by {', '.join(others[:5])} ...", "--media row"
+            ),
+            Reading(
+                f"texts in {text}, such as {next(list_texts(table.columns[text]), '')[:80]}",
+                f"--text-column {text}",
+            ),
         ],
     )
 

@@ -76,7 +76,10 @@ def find_revealing(scan: ScanView, kinds: dict[str, str]) -> list[tuple[float, s
             if seen.any() and not seen.all():
                 right[~seen] = tree.fit(X[seen], y[seen]).predict(X[~seen]) == y[~seen]
         left = (1 - right.mean()) / (1 - guessed)
-        why = f"{name} alone predicts {right.mean():.1%} of {format_count(len(at), 'label')}, guessing {guessed:.1%}: is it known before the label is?"
+        why = (
+            f"{name} alone predicts {right.mean():.1%} of {format_count(len(at), 'label')}, guessing"
+            f" {guessed:.1%}: is it known before the label is?"
+        )
         out.append((float(min(1.0, left)), why))
     return out
 

@@ -150,7 +150,8 @@ def find_misspelt(rows: list[dict[str, Any]], kinds: dict[str, str]) -> list[Odd
                 meant[word] = close[0]
         for n, row in enumerate(rows):
             if (word := row.get(name)) in meant:
-                why = f"{name} is {word!r} in {format_count(counts[word], 'row')}, {meant[word]!r} in {counts[meant[word]]:,}"
+                usual = f"{meant[word]!r} in {counts[meant[word]]:,}"
+                why = f"{name} is {word!r} in {format_count(counts[word], 'row')}, {usual}"
                 out.append(OddCell(n, 0.0, why))
     return out
 

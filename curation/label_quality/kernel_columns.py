@@ -96,13 +96,16 @@ class SideBySide:
 # ---- in a bench
 
 
-def store_columns(bench: Bench, asked: dict, hashes: np.ndarray, drawn: np.ndarray) -> str:
+def store_columns(
+    bench: Bench, asked: dict, hashes: np.ndarray, drawn: np.ndarray, most: int = LANDMARKS
+) -> str:
     """Compute the columns that are missing; name their folder.
 
-    asked: a scan's settings. hashes (n,): images that need columns. drawn (m,): those that may be landmarks. Which
+    asked: a scan's settings. hashes (n,): images that need columns. drawn (m,): those that may be landmarks, of which
+    `most` are. Which
     they are is in arrays/kernel.npz, so that one new image costs one image.
     """
-    landmarks = keep_landmarks(bench, asked, np.unique(np.asarray(drawn, "S32")))
+    landmarks = keep_landmarks(bench, asked, np.unique(np.asarray(drawn, "S32")), most)
     name = name_folder(name_features(asked), landmarks)
     stored = Shards(bench.arrays / "embeddings" / name)
     hashes = np.unique(np.asarray(hashes, "S32"))
@@ -120,7 +123,9 @@ def name_folder(features: str, landmarks: np.ndarray) -> str:
     return f"{features}-kernel-{sha256(made).hexdigest()[:12]}"
 
 
-def keep_landmarks(bench: Bench, asked: dict, hashes: np.ndarray) -> np.ndarray:
+def keep_landmarks(
+    bench: Bench, asked: dict, hashes: np.ndarray, most: int = LANDMARKS
+) -> np.ndarray:
     """Take the landmarks of the last scan, or draw others.
 
     hashes (n,): sorted, the images that may be one. Those that an edit took out since stay: another judge would judge
@@ -132,17 +137,17 @@ def keep_landmarks(bench: Bench, asked: dict, hashes: np.ndarray) -> np.ndarray:
         here = all((X.find(kept["landmarks"]) >= 0).all() for X in _feature_shards(bench, asked))
         if here and len(hashes) <= GROWTH * kept["drawn_from"]:
             return kept["landmarks"]
-    landmarks = draw_landmarks(hashes)
+    landmarks = draw_landmarks(hashes, most)
     save_arrays(
         file, folder=np.array(features), landmarks=landmarks, drawn_from=np.array(len(hashes))
     )
     return landmarks
 
 
-def draw_landmarks(hashes: np.ndarray) -> np.ndarray:
+def draw_landmarks(hashes: np.ndarray, most: int = LANDMARKS) -> np.ndarray:
     """Draw landmarks by content alone: sorted hashes (m,)."""
     lots = np.array([sha256(b"landmark" + h).hexdigest() for h in hashes.tolist()])
-    return np.sort(hashes[np.argsort(lots, kind="stable")[:LANDMARKS]])
+    return np.sort(hashes[np.argsort(lots, kind="stable")[:most]])
 
 
 def name_features(asked: dict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assay.curation.features.scan_settings import read_settings
+from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
 
@@ -44,6 +45,12 @@ def name_better_model(bench: Bench) -> str:
         return f"better probabilities would help, or ours: {scan}"
     if asked["folder"].startswith("own-"):
         return f"other vectors would help, or ours: {scan} --embedder lite0"
+    if (media := media_of(bench)).name != "image":
+        return (
+            f"try {scan} --effort 2, {own}"
+            if asked["effort"] < 2 and media.column
+            else f"try {own[3:]}"
+        )
     if asked["embedder"] != "lite0":
         return f"try {scan} --embedder lite0, {own}"
     if asked["effort"] < 2:

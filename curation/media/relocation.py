@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from assay.curation.errors import UserError, require_file
 from assay.curation.media.addresses import is_address
+from assay.curation.media.base import media_of
 from assay.curation.media.containers.base import split_uri
 from assay.curation.media.locations import index_by_hash
 from assay.curation.storage.interface import Bench, Progress
@@ -42,7 +43,9 @@ class MovedImages(NamedTuple):
 
 
 def count_moved_images(bench: Bench, most: int = 200) -> MovedImages:
-    """Count moved images among up to `most` kept samples, evenly drawn."""
+    """Count moved images among up to `most` kept samples, evenly drawn; texts and rows lie in the bench."""
+    if media_of(bench).column:
+        return MovedImages(0, 0, "")
     state = bench.state()
     kept = state.keep.to_numpy().nonzero()[0]
     asked = state.uri.iloc[kept[:: max(1, -(-len(kept) // most))]]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ DATE = re.compile(
 )
 KINDS = ("number", "category", "date", "text", "identifier")
 MOSTLY = 0.9  # of the cells: from so many on, a column is of their kind
+SHOWN = 10  # names of columns in a line
 ENOUGH = 20  # rows, from which on a column of different values names them
 BLANKS = 3  # in most cells, from which on a column holds sentences
 ID_NAME = re.compile(r"(^|[\W_])(id|uuid|guid|key|nr|no|number|index|code|unnamed: ?\d+)$", re.I)
@@ -45,6 +45,8 @@ def read_cell(value: Any) -> Any:
         if math.isnan(value):
             return None
         return int(value) if value.is_integer() and abs(value) <= EXACT else value
+    if not isinstance(value, str | list | dict):
+        return read_cell(str(value))  # a date, a decimal
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     text = value.strip()
@@ -135,15 +137,15 @@ def read_date(text: str) -> datetime | None:
     return None
 
 
-def describe_kinds(kinds: Iterable[str]) -> str:
-    """Count columns by kind: "6 numbers, 8 categories"."""
+def describe_kinds(kinds: dict[str, str]) -> str:
+    """Count and name columns by kind: "2 numbers (age, income), 1 category (city)"."""
     from assay.curation.text import format_count
 
-    counts = Counter(kinds)
-    return ", ".join(
-        f"{counts[k]:,} categories"
-        if k == "category" and counts[k] > 1
-        else format_count(counts[k], k)
-        for k in KINDS
-        if counts[k]
-    )
+    said = []
+    for kind in KINDS:
+        some = [name for name, of in kinds.items() if of == kind]
+        if some:
+            several = kind == "category" and len(some) > 1
+            count = f"{len(some):,} categories" if several else format_count(len(some), kind)
+            said.append(f"{count} ({', '.join(some[:SHOWN])}{', ...' * (len(some) > SHOWN)})")
+    return ", ".join(said)

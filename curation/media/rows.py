@@ -41,6 +41,8 @@ class RowMedia(TextMedia):
         if not isinstance(cells, dict):
             raise BadMedia("is no JSON object")
         text = encode_row({name: read_cell(cell) for name, cell in cells.items()})
+        if text == "{}":
+            raise BadMedia("is empty: no column has a value")
         return super().decode(text.encode(), side, conversion, stored)
 
     def preview(self, raw: bytes, side: int, traits: Shards | None = None) -> bytes:

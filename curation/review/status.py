@@ -16,6 +16,7 @@ from assay.curation.label_quality import judges, live
 from assay.curation.label_quality.live import LiveProbe
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
+from assay.curation.media.rows import read_column_kinds
 from assay.curation.review import label_noise, next_step, progress
 from assay.curation.review.next_gain import Outlook, foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates, read_written
@@ -63,6 +64,7 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         test=bench.rules(version).get("test"),
         audit=label_noise.estimate_noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
+        columns=read_column_kinds(bench),
         version=commits[-1][0] if commits else None,
         open_edits=open_edits,
         runs=runs,

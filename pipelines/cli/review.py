@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
+from assay.curation.media.row_cells import describe_kinds
 from assay.curation.system.collector import keep_loaded
 from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
@@ -84,6 +85,8 @@ def show_status(args: argparse.Namespace) -> None:
                 f"{u['count']:,} {u['ending'] or 'without ending'}" for u in source["unread"]
             )
             tell(f"not read {files} in {source['name']}")
+    if out["columns"]:
+        tell(f"columns  {describe_kinds(out['columns'])}")
     if out["issues"] is not None:
         tell("issues   " + (", ".join(f"{n:,} {k}" for k, n in out["issues"].items()) or "none"))
     if out["weak_model"]:

@@ -86,7 +86,7 @@ def add(verbs: Verbs) -> None:
     verb = verbs.add("scan", run_scan)
     effort = (
         "0 a linear probe; 1 one on a kernel, from 500 train samples on, and neighbours' votes; "
-        "2 looks with a second embedder too; "
+        "2 looks with a second embedder too, at rows with boosted trees; "
         "3 also trains one of its own"
     )
     verb.add_argument(
@@ -95,7 +95,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--embedder",
         help="for images lite0 (default), lite2 (larger), pixels (tiny images); for texts wordllama (default),"
-        " tfidf (words alone), minilm (slower: it reads their order); or package.module:function",
+        " tfidf (words alone), minilm (slower: it reads their order); for rows columns; or package.module:function",
     )
     files = "npy, npz, CSV, Parquet or Feather; rows by a column of ids, keys or paths, else in the bench's own order"
     verb.add_argument(

@@ -91,15 +91,15 @@ class Trainer:
     def load_inputs(self, arch: str, samples: Sequence[str], config: dict) -> LazyRows:
         """Load what the architecture sees of some samples.
 
-        Lazy vectors, pixels, hashes of words, or cells of rows.
+        Lazy vectors, pixels, hashes of words, or a row's columns.
         """
         hashes, seen = self.state.content_hash[list(samples)], find_recipe(arch).input
         if seen == "words":
             return WordRows(Texts(self.shards(self.bench.arrays / "texts"), hashes))
-        if seen == "embedding":
-            return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
         if seen == "row":
             return load_cells(self.bench, hashes)
+        if seen == "embedding":
+            return self.shards(self.bench.arrays / "embeddings" / config["embedding"]).rows(hashes)
         from assay.curation.media.pixels import Pixels, training_side
 
         return Pixels(

@@ -119,7 +119,10 @@ def describe_fit(bench: Bench, source: Source) -> Iterator[str]:
     if not known or not columns:
         return
     if lost := [name for name in known if name not in columns]:
-        yield f"the bench has columns that are not in {source.name}: {shorten(', '.join(lost), 300)}; there they are missing"
+        yield (
+            f"the bench has columns that are not in {source.name}: {shorten(', '.join(lost), 300)};"
+            " there they are missing"
+        )
     if new := [name for name in columns if name not in known]:
         yield f"columns that the bench had not: {shorten(', '.join(new), 300)}; in earlier rows they are missing"
     for name, kind in columns.items():

@@ -80,7 +80,7 @@ def measure_others(kind, table, X, y, wrong, with_datalab):
     if with_datalab:
         from cleanlab import Datalab
 
-        lab = Datalab(dict(label=y), "label", verbosity=0)
+        lab = Datalab(dict(label=y), label_name="label", verbosity=0)
         lab.find_issues(pred_probs=by_trees, features=X)
         ap = judge_scores(wrong, lab.get_issues("label").label_score)
         report(kind, "Datalab: boosting, neighbours", ap, start)

@@ -122,6 +122,9 @@ class Status(Output):
     audit: Noise | None = says("what audits say of the test labels")
     left_out: list[LeftOut] = says("rows that imports left out")
     sources: list[ReadSource] = says("how each source was read when it was last imported")
+    columns: dict[str, str] = says(
+        "of a bench of rows: what each column holds (number, category, date, text, identifier)"
+    )
     version: str | None = says("the newest committed version")
     open_edits: int = says("edits since then")
     runs: int = says("finished runs")

@@ -30,9 +30,8 @@ class Boosting:
             probs[:, there] = 1
             return probs
         rounds = min(ROUNDS, max(FEWEST, TREES // len(there))) if len(there) > 2 else ROUNDS
-        model = HistGradientBoostingClassifier(
-            max_iter=rounds, early_stopping=False, random_state=0
-        )
+        # of over 10,000 rows a tenth says when to stop
+        model = HistGradientBoostingClassifier(max_iter=rounds, random_state=0)
         model.fit(data.rows[np.arange(len(data.rows))], data.labels)
         probs[:, there] = model.predict_proba(rows[np.arange(len(rows))])
         return probs

@@ -270,8 +270,10 @@ def test_what_lies_beside_the_rows_of_a_json_file_is_named(tmp_path):
     assert source.notes[0] == "read as rows: annotations; not read: classes, info"
 
 
-def test_rows_without_images_are_named(tmp_path):
+def test_rows_without_images_are_samples_once_their_label_is_said(tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("age;job;income\n" + "39;clerk;<=50K\n51;zooer;>50K\n" * 4)
-    with pytest.raises(UserError, match="rows without images are not read yet"):
+    with pytest.raises(AmbiguousSource, match="could be it: income, job, age"):
         read_source(path)
+    source = read_source(path, ImportOptions(columns=dict(label="income")))
+    assert source.media == "row" and source.columns == dict(age="number", job="category")

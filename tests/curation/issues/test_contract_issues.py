@@ -23,7 +23,7 @@ from tests.helpers import ROOT, bench_of, digits, png
 OURS = (
     "merge_conflict reviewer_disagreement label conflicting_duplicates exact_duplicates near_duplicate leakage outlier truncated dark light "
     "blurry low_information grayscale odd_size odd_aspect_ratio empty_text short_text long_text other_script other_language broken_encoding "
-    "markup boilerplate personal_data class_imbalance similar_class_names spurious_correlations drift"
+    "markup boilerplate personal_data missing_values impossible_value extreme_value misspelt_category rare_category odd_type class_imbalance similar_class_names spurious_correlations drift revealing_column identifier_column constant_column"
 ).split()
 PAGE = (ROOT / "docs" / "contributing" / "add-an-issue-finder.md").read_text()
 
@@ -79,11 +79,43 @@ def scanned_texts(tmp_path_factory):
     return bench
 
 
+# a cell of each kind that a row alone can have
+ODD = dict(
+    missing_values=dict(city=None, income=None, kids=None),
+    impossible_value=dict(age=-3),
+    extreme_value=dict(income=9e9),
+    misspelt_category=dict(city="Kölnn"),
+    rare_category=dict(city="Timbuktu"),
+    odd_type=dict(age="old"),
+)
+
+
+@pytest.fixture(scope="module")
+def scanned_rows(tmp_path_factory):
+    """Two hundred plain rows, a row of each kind, and a column of each kind."""
+    place, rng, n = tmp_path_factory.mktemp("rows"), np.random.default_rng(0), 206
+    table = pd.DataFrame(dict(age=rng.integers(20, 60, n), income=rng.integers(900, 9000, n)))
+    table = table.assign(city=rng.choice(["Bonn", "Köln"], n), kids=rng.integers(0, 3, n))
+    table = table.astype(object).assign(row=[f"a{i}" for i in range(n)], land="here", wave="x")
+    table["label"] = rng.choice(["a", "b"], n)
+    table["told"] = table.label + " is the answer"
+    for i, cells in enumerate(ODD.values()):
+        table.loc[200 + i, list(cells)] = list(cells.values())
+    table["split"] = np.where(np.arange(n) % 5 == 4, "test", "train")
+    table.loc[200:, "split"] = "train"
+    table.to_csv(place / "t.csv", index=False)
+    bench = assay.create(place / "b").add(place / "t.csv", progress=False)
+    scan(bench, ScanOptions(), say=lambda line: None)
+    return bench
+
+
 @pytest.fixture
 def of_its_medium(request, kind):
     """The bench that a kind can be found in."""
     finder = next(f for f in list_finders() if kind in f.kinds)
-    return request.getfixturevalue("scanned" if "image" in finder.media else "scanned_texts")
+    first = finder.media[0]
+    fixtures = dict(image="scanned", text="scanned_texts", row="scanned_rows")
+    return request.getfixturevalue(fixtures[first])
 
 
 def ask(bench, kind, threshold=None):
@@ -261,3 +293,22 @@ def test_the_page_for_contributors_is_right_word_for_word(tmp_path):
             else:
                 assert line in [one.rstrip() for one in printed.splitlines()]
     assert "0.4%" in printed and "0.8%" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ODD)
+def test_the_planted_row_is_found_and_hardly_another(scanned_rows, kind):
+    rows, state = ask(scanned_rows, kind)
+    planted = state.index[state.key == str(200 + list(ODD).index(kind))][0]
+    assert planted in {row.sample for row in rows}
+    assert len({row.sample for row in rows}) <= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind, column",
+    [("revealing_column", "told"), ("identifier_column", "row"), ("constant_column", "land")],
+)
+def test_a_column_is_named(scanned_rows, kind, column):
+    rows, _ = ask(scanned_rows, kind)
+    assert rows and any(row.why.startswith(f"{column} ") for row in rows)

@@ -1,6 +1,7 @@
 """What every media type must do: decode, show and compare; and an example of each."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -38,7 +39,13 @@ EXAMPLES = {
         t.encode() for t in (sentence(0), sentence(0).upper() + "!", *map(sentence, range(1, 80)))
     ],
 }
+EXAMPLES["row"] = [
+    json.dumps(dict(age=seed, city=f"Bonn {seed}", income=1000.00004 + seed)).encode()
+    for seed in range(81)
+]
+EXAMPLES["row"][1] = b'{"income": 1000.0001, "city": "BONN 0", "age": 0, "gone": null}'
 BROKEN = {
+    "row": (b"", b"no such row", b"[1, 2]", b'{"a": null}'),
     "image": (b"", b"no such file", EXAMPLES["image"][0][:20]),
     "text": (b"", b"a\0b", "caf\u00e9".encode("latin-1"), b"\xff\xfea"),
 }
@@ -93,11 +100,7 @@ def test_what_is_stored_comes_back(media, tmp_path):
     read = media.read(Shards(tmp_path / media.folder), hashes, 32)
     first = media.decode(raws[0], 32).array
     assert len(read) == 5 and len(read[[1, 0]]) == 2
-    assert (
-        read[0] == first.tobytes().decode()
-        if media.name == "text"
-        else read[0].shape == (32, 32, 3)
-    )
+    assert read[0] == first.tobytes().decode() if media.column else read[0].shape == (32, 32, 3)
 
 
 def test_near_copies_are_more_alike_than_others(media, tmp_path):

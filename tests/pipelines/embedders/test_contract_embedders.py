@@ -1,9 +1,11 @@
 """What holds for every embedder: the listed ones, and one of the user's own."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from assay import curation
@@ -28,7 +30,8 @@ def embedder(request, tmp_path, monkeypatch):
     if request.param == "wordllama":
         pytest.importorskip("wordllama")
     found = find_embedder(request.param)
-    return found.fit(make_text_bench(tmp_path)) if hasattr(found, "fit") else found
+    make = make_row_bench if found.media == "row" else make_text_bench
+    return found.fit(make(tmp_path)) if hasattr(found, "fit") else found
 
 
 def make_text_bench(tmp_path):
@@ -42,6 +45,21 @@ def make_text_bench(tmp_path):
     return bench
 
 
+ROWS = [
+    json.dumps(dict(age=20 + i, city=("Bonn", "Köln")[i % 2], since=f"2024-0{1 + i % 9}-03"))
+    for i in range(18)
+]
+
+
+def make_row_bench(tmp_path):
+    """Make a bench of a few rows."""
+    bench = curation.create(tmp_path / "bench")
+    frame = pd.DataFrame([json.loads(row) for row in ROWS]).assign(label=["a", "b"] * 9)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    ingest(bench, tmp_path / "rows.csv", "ann")
+    return bench
+
+
 def test_the_list_has_what_assay_brings():
     assert {"lite0", "pixels"} <= set(LISTED) and len(set(LISTED)) == len(LISTED)
 
@@ -50,6 +68,8 @@ def make_samples(embedder):
     """Make five samples of what the embedder is for."""
     if embedder.media == "text":
         return ["rain on the harbour", "a late ferry", "gulls follow it", "\u96e8", "?!"]
+    if embedder.media == "row":
+        return [*ROWS[:3], '{"city": "Ulm"}', '{"age": "old", "since": "never"}']
     shape = (5, embedder.side, embedder.side, 3)
     return np.random.default_rng(0).integers(0, 256, shape, dtype="u1")
 

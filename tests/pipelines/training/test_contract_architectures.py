@@ -35,7 +35,7 @@ def two_classes(arch):
     rows = noise + (150 * labels[:, None, None, None]).astype("u1")
     if find_recipe(arch).input == "words":
         rows = 1 + noise.reshape(40, -1)[:, :512].astype("i4") % 50 + 100 * labels[:, None]
-    elif find_recipe(arch).input == "embedding":
+    elif find_recipe(arch).input in ("embedding", "row"):
         rows = rows.reshape(40, -1)[:, :30].astype("f4")
     return TrainingData(rows, labels, 2, groups=np.arange(40))
 
@@ -64,7 +64,7 @@ def test_what_it_will_cost_is_known_without_data(arch):
 
 def test_a_recipe_says_which_options_there_are(arch):
     recipe = find_recipe(arch)
-    assert recipe.input in ("embedding", "pixels", "words") and recipe.passes >= 1
+    assert recipe.input in ("embedding", "pixels", "words", "row") and recipe.passes >= 1
     assert find_architecture(recipe.name).recipe.name == recipe.name
     for option, (_, kind, is_allowed) in OPTIONS.items():
         default = getattr(find_architecture(recipe.name).recipe, option)
