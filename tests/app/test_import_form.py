@@ -38,7 +38,7 @@ def test_a_source_is_seen_before_it_is_imported(tmp_path):
     assert any("2024" in w and "level 1" in w for w in words)
     [b for b in page.button if b.label == "Read it so"][1].click().run()
     told = " ".join(m.value for m in page.markdown)
-    assert "24 images" in told and "3 classes" in told and "Nothing is imported yet" in told
+    assert "24 samples" in told and "3 classes" in told and "Nothing is imported yet" in told
     assert "DICOM is not read" in told.replace("\\", "") and "<b>" not in told
     assert set(page.dataframe[0].value["class"]) == {"ape", "bee", "cow"}
     assert not page.exception and len(bench.state()) == 0

@@ -142,6 +142,7 @@ def test_a_key_counts_once_however_long_it_is_held(bench, server, review, reques
     )
 
 
+@pytest.mark.daily
 @pytest.mark.browser
 def test_a_picture_is_seen_for_a_moment_and_ten_quick_answers_are_asked_about(
     bench, server, review, request

@@ -66,6 +66,7 @@ def scanned_texts(tmp_path_factory):
     return place
 
 
+@pytest.mark.daily
 def test_find_fix_version_retrain_and_prove(scanned_texts):
     place, table = scanned_texts, write_texts().set_index("id")
 
@@ -289,6 +290,7 @@ def test_lines_of_another_encoding_are_left_out_and_come_back_as_they_were(tmp_p
     assert file.read_bytes() == before.replace(b"good", b"fine", 1)
 
 
+@pytest.mark.daily
 def test_networks_of_words_learn_from_texts_and_refuse_images(scanned_texts, tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -27,8 +28,8 @@ def embedder(request, tmp_path, monkeypatch):
     monkeypatch.setenv("ASSAY_ENGINE", "fp32")  # int8 takes a minute to make
     if request.param in ("lite0", "lite2"):
         pytest.importorskip("efficientnet_lite_pytorch")
-    if request.param == "wordllama":
-        pytest.importorskip("wordllama")
+    if request.param == "wordllama" and not find_spec("wordllama"):  # its code never runs
+        pytest.skip("no wordllama")
     found = find_embedder(request.param)
     make = make_row_bench if found.media == "row" else make_text_bench
     return found.fit(make(tmp_path)) if hasattr(found, "fit") else found

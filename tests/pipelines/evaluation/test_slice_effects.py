@@ -390,6 +390,7 @@ def test_what_runs_said_is_what_compare_judges(mended):
     )
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_flipped_samples_come_as_pictures_with_their_labels(mended):
     bench, plan = mended

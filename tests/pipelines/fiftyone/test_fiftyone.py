@@ -110,6 +110,7 @@ def test_a_person_at_the_page_sees_every_sample_and_tags_one(app, capsys):
     ]
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_what_stands_there_is_what_the_bench_says(app):
     """Every sample beside the bench's own tables, read back through FiftyOne's API."""
@@ -158,6 +159,7 @@ def test_what_stands_there_is_what_the_bench_says(app):
     assert like.first().id == app.dataset.first().id
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_labels_tags_splits_and_deletions_come_back_as_one_batch(app, capsys):
     relabelled, tagged, moved, gone = by_split(app, "train", 4)

@@ -99,6 +99,7 @@ def test_to_log_again_doubles_nothing_and_a_new_judgement_updates(trained_once, 
     assert now == cell["accuracy"]["estimate"] != before["v1/probe"].data.metrics["test_accuracy"]
 
 
+@pytest.mark.daily
 @pytest.mark.slow
 def test_what_mlflow_refuses_is_said(trained_once, store, tmp_path, monkeypatch):
     bench = copied(trained_once, tmp_path / "own")

@@ -347,7 +347,10 @@ def test_two_spellings_are_one_run(one, other, spelled):
 @pytest.mark.parametrize(
     "arch, found",
     [
-        ("vgg", "cnn, finetune, mlp, probe, resnet, package.module:function.*'vgg'"),
+        (
+            "vgg",
+            "cnn, fasttext, finetune, mlp, probe, resnet, tfidf, package.module:function.*'vgg'",
+        ),
         ("resnet(depth=34", "'resnet.depth=34'"),
         ("resnet depth=34", "'resnet depth=34'"),
         (3, "'3'"),
