@@ -159,7 +159,6 @@ def test_what_stands_there_is_what_the_bench_says(app):
     assert like.first().id == app.dataset.first().id
 
 
-@pytest.mark.daily
 @pytest.mark.slow
 def test_labels_tags_splits_and_deletions_come_back_as_one_batch(app, capsys):
     relabelled, tagged, moved, gone = by_split(app, "train", 4)
