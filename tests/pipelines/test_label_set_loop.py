@@ -1,6 +1,8 @@
 """The whole loop with several labels a sample: ten rows to check by eye, made-up texts and photographs with planted errors."""
 
 import json
+import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -261,3 +263,12 @@ def test_tags_of_photographs_with_planted_errors(tmp_path, data):
     scan(bench, ScanOptions(), say=lambda line: None)
     head = bench.queue(n=32, random=0)
     assert head["sample"].isin(chosen).mean() > 2 * 32 / 256
+
+
+@pytest.mark.parametrize("words", [["queue", "-n", "5"], ["status"]])
+def test_the_step_that_is_proposed_next_can_be_taken(bench, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = run_assay(*words, "-b", bench.path)
+    step = re.search(r"next: assay (.*? -b \S+)", out)[1]
+    status, _, err = run_assay(*shlex.split(step))
+    assert status == 0, (step, err)
