@@ -181,7 +181,9 @@ def test_keys_alone_find_select_open_and_close(desk):
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
     assert page.locator(".chosen b").inner_text() == "3 selected"
-    assert state.key.iloc[3] in page.locator("#assay-tile").text_content()
+    page.locator("#assay-tile", has_text=state.key.iloc[3]).wait_for(
+        state="attached"
+    )  # a frame later
     page.keyboard.press("Enter")
     page.locator(".inspector h2", has_text=state.key.iloc[3]).wait_for()
     page.keyboard.press("ArrowRight")
