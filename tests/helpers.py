@@ -1,6 +1,7 @@
 """What several stories need: real data, small real benches, and the command line."""
 
 import io
+import json
 import os
 import shutil
 from functools import cache
@@ -114,7 +115,6 @@ def copied(bench, folder):
 
 def truth_of(bench):
     """What each sample of a digits bench really shows: its metadata says so, and no score may read metadata."""
-    import json
 
     return bench.state().meta.map(lambda m: json.loads(m)["truth"])
 
@@ -205,3 +205,14 @@ def scanned_bench(table, folder, **options):
     bench = bench_of(table, folder, **options)
     scan(bench, ScanOptions(embedder="pixels"), say=silent)
     return bench
+
+
+def check_manifests(bench, folder):
+    """Check that a bench's manifest, in each kind of file, gives the same tree in another bench."""
+    out = json.loads(run_assay("export", "-o", folder / "m", "--json", "-b", bench)[1])
+    for suffix in ("csv", "parquet", "jsonl"):
+        copy = folder / suffix
+        status, _, err = run_assay("import", folder / "m" / f"manifest.{suffix}", "-b", copy)
+        assert status == 0, err
+        again = run_assay("export", "-o", folder / f"m-{suffix}", "--json", "-b", copy)[1]
+        assert json.loads(again)["tree"] == out["tree"]

@@ -6,7 +6,7 @@ import { medium } from "/assay/medium.js";
 
 export const isText = medium === "text";
 export const SAMPLE = isText ? "assay-text" : "img";
-export const NOUN = isText ? "text" : "picture";
+export const NOUN = { text: "text", row: "row" }[medium] ?? "picture";
 export const newSample = () => document.createElement(SAMPLE);
 export const sizeOf = ({ width, height }) => (isText ? `${width.toLocaleString("en")} characters` : `${width} × ${height}`); // what a bench keeps of each
 export const WHOLE = 4096; // the side by which all of a text is asked for

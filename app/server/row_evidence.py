@@ -40,7 +40,7 @@ class RowEvidence:
         return json.loads(self.read_text(content_hash))
 
     @cached_property
-    def labelled(self) -> dict[str, list[dict[str, Any]]]:
+    def rows_by_label(self) -> dict[str, list[dict[str, Any]]]:
         """The kept train and val rows of each class: none of test or guard."""
         part = self.state[neighbor_graph.labelled_rows(self.state)]
         texts = read_texts(self.bench, part.content_hash) or []
@@ -53,7 +53,7 @@ class RowEvidence:
         """Read a class's values of a column: numbers or dates, sorted, or counts of words, None for missing."""
         key = column, label
         if key not in self.by_class:
-            cells = [row.get(column) for row in self.labelled.get(label, [])]
+            cells = [row.get(column) for row in self.rows_by_label.get(label, [])]
             if self.kinds.get(column) in ("number", "date"):
                 self.by_class[key] = np.sort([n for c in cells if (n := to_number(c)) is not None])
             else:
@@ -62,7 +62,7 @@ class RowEvidence:
 
     def place(self, column: str, cell: Any, label: str | None) -> tuple[str, bool]:
         """Say where a cell stands in a class, and whether that is unusual; "" where too few are there."""
-        if label is None or len(self.labelled.get(label, [])) < FEWEST:
+        if label is None or len(self.rows_by_label.get(label, [])) < FEWEST:
             return "", False
         values = self.values(column, label)
         if isinstance(values, Counter):

@@ -35,9 +35,9 @@ class WordEmbedder:
             return None
         if known_embedder(asked["embedder"]) is None or asked["folder"].startswith("own"):
             return None
-        return TextEmbedder(partial(self.embed, asked), asked["embedder"])
+        return TextEmbedder(partial(self.embed_texts, asked), asked["embedder"])
 
-    def embed(self, asked: dict[str, Any], texts: Sequence[str]) -> np.ndarray:
+    def embed_texts(self, asked: dict[str, Any], texts: Sequence[str]) -> np.ndarray:
         """Embed texts, (n, d); UserError for words that say nothing here."""
         if self.loaded is None or self.loaded[0] != asked["folder"]:
             self.loaded = asked["folder"], self.load(asked)

@@ -10,7 +10,7 @@ import assay
 from assay.curation.errors import UserError
 from assay.curation.media.base import read_texts
 from tests.app.test_rows import write_rows
-from tests.helpers import DATA, run_assay
+from tests.helpers import DATA, check_manifests, run_assay
 
 TEN = pd.DataFrame(
     dict(
@@ -149,14 +149,7 @@ def test_find_fix_version_retrain_and_prove(scanned):
 
 
 def test_a_manifest_of_rows_gives_the_same_tree(scanned, tmp_path):
-    bench = scanned / "bench"
-    out = json.loads(run_assay("export", "-o", tmp_path / "m", "--json", "-b", bench)[1])
-    for suffix in ("csv", "parquet", "jsonl"):
-        copy = tmp_path / suffix
-        status, _, err = run_assay("import", tmp_path / "m" / f"manifest.{suffix}", "-b", copy)
-        assert status == 0, err
-        again = run_assay("export", "-o", tmp_path / f"m-{suffix}", "--json", "-b", copy)[1]
-        assert json.loads(again)["tree"] == out["tree"]
+    check_manifests(scanned / "bench", tmp_path)
 
 
 def test_what_is_for_other_media_says_so(scanned, tmp_path):

@@ -11,7 +11,7 @@ from assay.curation.errors import UserError
 from assay.curation.media.base import read_texts
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.app.test_texts import write_texts
-from tests.helpers import bench_of, digits, run_assay
+from tests.helpers import bench_of, check_manifests, digits, run_assay
 
 TEN = pd.DataFrame(
     dict(
@@ -244,14 +244,7 @@ def test_hugging_face_data_of_texts(tmp_path):
 
 
 def test_a_manifest_of_texts_gives_the_same_tree(scanned_texts, tmp_path):
-    bench = scanned_texts / "bench"
-    out = json.loads(run_assay("export", "-o", tmp_path / "m", "--json", "-b", bench)[1])
-    for suffix in ("csv", "parquet", "jsonl"):
-        copy = tmp_path / suffix
-        status, _, err = run_assay("import", tmp_path / "m" / f"manifest.{suffix}", "-b", copy)
-        assert status == 0, err
-        again = run_assay("export", "-o", tmp_path / f"m-{suffix}", "--json", "-b", copy)[1]
-        assert json.loads(again)["tree"] == out["tree"]
+    check_manifests(scanned_texts / "bench", tmp_path)
 
 
 def test_who_reviews_by_file_or_page_sees_the_text(scanned_texts, tmp_path):

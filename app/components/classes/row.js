@@ -2,7 +2,7 @@
 
 import { clip, count, icon, make } from "../browse/dom.js";
 import { COLOURS } from "../browse/paint.js";
-import { SAMPLE } from "../sample.js";
+import { NOUN, SAMPLE } from "../sample.js";
 
 const GRIP = "M5.5 3.5h.01M10.5 3.5h.01M5.5 8h.01M10.5 8h.01M5.5 12.5h.01M10.5 12.5h.01";
 export const picture = (id, side = 96) => `/assay/image/${encodeURIComponent(id)}?side=${side}`;
@@ -31,7 +31,7 @@ export class ClassRow {
       this.exemplars(one), this.counts(one), this.accuracy(one), make("div", { class: "buttons" }, button("name", "Rename, merge", "rename or merge"), button("pictures", "Split, exemplars", "split, or choose exemplars of,"))), panel);
   }
   exemplars({ exemplars, chosen, name }) {
-    const words = exemplars.length ? `${chosen ? "chosen" : "typical"} pictures of ${clip(name, 80)}` : "no picture yet";
+    const words = exemplars.length ? `${chosen ? "chosen" : "typical"} ${NOUN}s of ${clip(name, 80)}` : `no ${NOUN} yet`;
     return make("div", { class: "exemplars", role: "img", "aria-label": words, title: words }, ...exemplars.map((id) => make(SAMPLE, { src: picture(id), alt: "", loading: "lazy" })));
   }
   counts(one) {

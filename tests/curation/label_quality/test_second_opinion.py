@@ -38,6 +38,23 @@ def test_a_network_weighs_what_it_proves_and_never_spoils_the_better_judge(netwo
     assert found[2] > max(found[:2]) - 0.01
 
 
+def test_a_network_that_is_less_sure_than_right_is_sharpened():
+    """The square roots of its probabilities say the same order: beside the probe they are worth nearly as much."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 4, 6000)
+    probe, other = judge(truth, 1.5, rng), judge(truth, 1.5, rng)
+    ids, losses = np.char.mod("%05d", np.arange(6000)).astype("S32"), []
+    for power in (1, 0.5):
+        flat = other**power / (other**power).sum(1, keepdims=True)
+        weighed = SecondOpinion(CLASSES, ids, flat, 0.5).weigh(CLASSES, ids, probe, truth)
+        both = AlignedOpinion(weighed, CLASSES, ids).blend(probe.copy(), truth)
+        assert np.allclose(both.sum(1), 1)
+        losses.append(-np.log(both[np.arange(6000), truth]).mean())
+    alone = -np.log(probe[np.arange(6000), truth]).mean()
+    assert abs(losses[0] - losses[1]) < 0.04, "without it .11"
+    assert max(losses) < 0.8 * alone
+
+
 def test_a_persons_own_model_judges_alone_whatever_it_proves():
     ids = np.array([b"1", b"2"])
     own = SecondOpinion(CLASSES, ids, np.full((2, 4), 0.25, "f4"), 1.0)
