@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from assay.curation.statistics.logistic_lines import fit_lines
+
 KNOTS = 12
 # scores are stretched by (share of the class)^-RARE, with whichever of these predicts better; an offset in place of it
 # made wrong labels of rare classes look right
@@ -117,13 +119,6 @@ STEEPEST = 50.0  # of a sigmoid's slopes; at least STEEP[0]
 LEAN = 1.0  # samples of each class that lean to the sigmoid of all classes together
 
 
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Turn logits (n, k) into probabilities, each by itself."""
-    from scipy.special import expit
-
-    return expit(logits)
-
-
 def fit_sigmoids(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Choose each class's logits at scores 0 and 1 by log-loss: (2, k).
 
@@ -135,23 +130,3 @@ def fit_sigmoids(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     together = fit_lines(scores.reshape(-1, 1), y.reshape(-1, 1), np.array([[0.0], [USUAL]]), 1e-3)
     bias, slope = fit_lines(scores, y, np.repeat(together, y.shape[1], 1), LEAN)
     return np.array([bias, bias + np.clip(slope, STEEP[0], STEEPEST)])
-
-
-def fit_lines(scores: np.ndarray, y: np.ndarray, start: np.ndarray, lean: float) -> np.ndarray:
-    """Fit a bias and a slope a column (2, k) by Newton's method, all columns at once.
-
-    start (2, k): what they lean to, with the weight of `lean` samples.
-    """
-    a, b = start.astype("f8")
-    for _ in range(50):
-        p = sigmoid(a + b * scores)
-        miss, w = p - y, np.maximum(p * (1 - p), 1e-9)
-        da, db = miss.sum(0) + lean * (a - start[0]), (miss * scores).sum(0) + lean * (b - start[1])
-        aa, ab, bb = w.sum(0) + lean, (w * scores).sum(0), (w * scores**2).sum(0) + lean
-        det = aa * bb - ab**2
-        step = np.array([(bb * da - ab * db) / det, (aa * db - ab * da) / det])
-        step = np.clip(step, -5, 5)  # the first steps may be wild where a class is rare
-        a, b = a - step[0], b - step[1]
-        if np.abs(step).max() < 1e-6:
-            break
-    return np.array([a, b])

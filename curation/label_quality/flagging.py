@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 
 from assay.curation.label_quality.noise_matrix import find_noise
-from assay.curation.tasks.multilabel import class_shares, trust_members
 
 SUPPLEMENT = 0.5  # of the share counted among the contradicted labels: by so much more are wrong
 # share counted, up to which all are flagged, and from which on the count holds
@@ -47,27 +46,6 @@ def fit_cuts(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
     rows = rows[contradicted[rows]]
     of, trust = y[rows], trust[rows]
     return _place_cuts(of, trust, _flag_fairly(of, trust, clean[rows], sizes, wanted), len(sizes))
-
-
-def flag_members(y: np.ndarray, probs: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Flag what label sets say of each class: bool (m, k).
-
-    y (m, k): members, 0 or 1; probs (m, k), out of sample; cuts (k, 3): see fit_member_cuts. Never what is likelier
-    than not.
-    """
-    below = np.where(y == 1, probs, 1 - probs) < np.where(y == 1, cuts[:, 1], cuts[:, 0])
-    return below & (trust_members(y, probs, cuts[:, 2]) < 0.5)
-
-
-def fit_member_cuts(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
-    """Choose the cuts of each class's absence and presence, and give its share: (k, 3).
-
-    Every class is a question of its own with two answers, so that what is rare is protected as in fit_cuts: as a rule
-    its presence.
-    """
-    two = (np.stack([1 - p, p], 1) for p in probs.T)
-    cuts = np.array([fit_cuts(column, p) for column, p in zip(y.T, two)]).reshape(-1, 2)
-    return np.column_stack([cuts, class_shares(y)])
 
 
 def share_to_flag(counted: float) -> float:

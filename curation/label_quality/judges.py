@@ -37,10 +37,11 @@ from assay.curation.label_quality.second_opinion import (
     count_changes_since,
 )
 from assay.curation.media.base import media_of
+from assay.curation.statistics import logistic_lines
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
-from assay.curation.tasks import classification, multilabel
+from assay.curation.tasks import classification, member_noise, multilabel
 from assay.curation.tasks.base import Task, task_of
 from assay.curation.versioning import states
 from assay.curation.versioning.expressions import root_version
@@ -62,7 +63,7 @@ FIXED = (
 )  # of a probe: what an edit leaves as it was fitted
 
 
-TASK_FILES = (classification.__file__, multilabel.__file__)
+TASK_FILES = tuple(m.__file__ for m in (classification, multilabel, member_noise, logistic_lines))
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class VersionPredictions:
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
     cuts: (
         np.ndarray | None
-    )  # (k,) what its labels are flagged by, or (k, 3): see flagging; None: its own
+    )  # (k,) what its labels are flagged by, or (k, 6): see member_flags; None: its own
     task: Task
 
 

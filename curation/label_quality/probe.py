@@ -15,7 +15,6 @@ from assay.curation.label_quality.calibration import (
     Curve,
     fit_calibration,
     fit_sigmoids,
-    sigmoid,
     softmax,
     straight,
 )
@@ -30,7 +29,8 @@ from assay.curation.label_quality.linear_algebra import (
     stack_groups,
 )
 from assay.curation.label_quality.neighbor_votes import SHARE, count_votes
-from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, choose_lambda
+from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, MORE, choose_lambda
+from assay.curation.statistics.logistic_lines import sigmoid
 from assay.curation.storage.shards import Rows
 
 FEW = 4  # changed rows that are added to the scores
@@ -78,7 +78,7 @@ def fit(
         s, U = decompose(Z @ Z.T)
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
-    factors = LAMBDAS if weights is None else LESS
+    factors = LESS if weights is not None else MORE if y.ndim == 2 else LAMBDAS
     rows = sample_groups(probe.groups, probe.fitted_rows, ASKED)
     T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
     unit = s.sum() / D

@@ -7,6 +7,8 @@ import numpy as np
 from assay.curation.label_quality.linear_algebra import leave_out, stack_groups
 
 LAMBDAS = np.geomspace(1e-3, 1, 7)  # times trace / d
+# for label sets: of 80 classes most are rare, and a weak ridge learns their few samples by heart
+MORE = np.geomspace(1e-3, 30, 10)
 LESS = np.geomspace(1e-5, 1e-1, 9)  # for weighted columns: many of a kernel are nearly alike
 ASKED = 4096  # rows, about: whole groups
 LARGEST = 256  # rows of a group: a larger one says little about lambda, and costs its cube

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.label_quality.member_flags import NEVER
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.scoring import scored_rows
 from assay.curation.splits import LOCKED
@@ -169,6 +170,16 @@ def read_cuts(bench: Bench, k: int) -> np.ndarray:
     """Read what the last scan's judge flags labels by: (k,), as fit_cuts."""
     kept = load_arrays(bench.arrays / "probe.npz", ["cuts"]) or {}
     return kept.get("cuts", np.ones(k))
+
+
+def read_member_cuts(bench: Bench, k: int) -> np.ndarray:
+    """Read what the last scan's judge flags memberships by: (k, 6), as fit_member_cuts.
+
+    Of a bench that an older Assay scanned: nothing is flagged.
+    """
+    cuts = read_cuts(bench, k)
+    blind = np.tile([0, 1, 1e-3, 1e-3, NEVER, NEVER], (k, 1))
+    return cuts if cuts.shape == blind.shape else blind
 
 
 def read_leverage(bench: Bench, sample: str) -> float | None:

@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.features import neighbor_graph
-from assay.curation.label_quality.flagging import (
-    fit_cuts,
-    fit_member_cuts,
-    flag_labels,
-    flag_members,
-)
+from assay.curation.label_quality.flagging import fit_cuts, flag_labels
 from assay.curation.label_quality.linear_algebra import is_labelled
+from assay.curation.label_quality.member_flags import COLUMNS, fit_member_cuts, flag_members
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks import classification
 from assay.curation.tasks.base import Task, list_members
 from assay.curation.tasks.classification import class_indices
-from assay.curation.tasks.multilabel import (
-    read_set,
-    score_sets,
-    trust_members,
-    turn_members,
-)
+from assay.curation.tasks.member_noise import MemberNoise
+from assay.curation.tasks.multilabel import read_set, score_sets, turn_members
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +86,14 @@ def score_labels(
     doubted most.
     """
     rows, y, p = _judged_probs(state, classes, probs, few, task)
-    cuts = _fit_cuts(y, p) if cuts is None else cuts
+    if cuts is None or (y.ndim == 2 and cuts.shape[1:] != (COLUMNS,)):  # an older Assay's
+        cuts = _fit_cuts(y, p, few)
     if y.ndim == 1:
         out, flagged = task.score(y, p, classes), flag_labels(y, p, cuts)
     else:
-        out, members = score_sets(y, p, classes, cuts[:, 2]), flag_members(y, p, cuts)
-        out["suggestion"] = turn_members(y, trust_members(y, p, cuts[:, 2]), members, classes)
+        noise, members = MemberNoise.from_array(cuts), flag_members(y, p, cuts) & ~few
+        out = score_sets(y, p, classes, noise)
+        out["suggestion"] = turn_members(y, noise.trust(y, p), members, classes)
         flagged = members.any(1)
     out = out.set_index(state.index[rows])
     out.insert(0, "label", state.label.iloc[rows])
@@ -117,11 +111,11 @@ def choose_cuts(
 ) -> np.ndarray:
     """Choose what the labels of a state are flagged by: see fit_cuts, fit_member_cuts."""
     _, y, p = _judged_probs(state, classes, probs, few, task)
-    return _fit_cuts(y, p)
+    return _fit_cuts(y, p, few)
 
 
-def _fit_cuts(y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    return fit_cuts(y, p) if y.ndim == 1 else fit_member_cuts(y, p)
+def _fit_cuts(y: np.ndarray, p: np.ndarray, few: np.ndarray) -> np.ndarray:
+    return fit_cuts(y, p) if y.ndim == 1 else fit_member_cuts(y, p, few)
 
 
 def _judged_probs(
@@ -135,8 +129,7 @@ def _judged_probs(
     rows, y = scored_rows(state, classes, few, task)
     p = np.ascontiguousarray(probs[rows], "f8")
     if y.ndim == 2:
-        p[:, few] = y[rows][:, few]  # what nobody can judge is taken for right
-        return rows, y[rows], p
+        return rows, y[rows], p  # what is too rare to be flagged is ranked
     p[:, few] = 0
     p /= p.sum(1, keepdims=True)
     return rows, y[rows], p

@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.live import ScoredState
-from assay.curation.label_quality.score_files import LabelScores, read_cuts
+from assay.curation.label_quality.score_files import LabelScores, read_member_cuts
 from assay.curation.review.progress import find_wrong
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.errors_left import FEWEST
@@ -16,7 +16,8 @@ from assay.curation.statistics.sampling import random_stratum
 from assay.curation.statistics.wrong_rate import WrongRate, fit_wrong_rate
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import task_of
-from assay.curation.tasks.multilabel import trust_members
+from assay.curation.tasks.member_noise import MemberNoise
+from assay.curation.tasks.multilabel import join_trust
 from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
@@ -83,9 +84,8 @@ def score_given(
         return judged, scored.probs[at[judged], given[judged]]
     judged = is_labelled(given)
     y = given[judged]
-    probs = np.where(scored.few, y, scored.probs[at[judged]])
-    shares = read_cuts(bench, len(scored.classes))[:, 2]
-    return judged, trust_members(y, probs, shares).min(1)
+    noise = MemberNoise.from_array(read_member_cuts(bench, len(scored.classes)))
+    return judged, join_trust(noise.trust(y, scored.probs[at[judged]]))
 
 
 def find_head(found: pd.DataFrame) -> pd.Series:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from assay.curation.label_quality.flagging import flag_labels, flag_members
+from assay.curation.label_quality.flagging import flag_labels
 from assay.curation.label_quality.linear_algebra import is_labelled
-from assay.curation.label_quality.score_files import LabelScores, read_cuts
+from assay.curation.label_quality.member_flags import flag_members
+from assay.curation.label_quality.score_files import LabelScores, read_cuts, read_member_cuts
 from assay.curation.label_quality.scoring import class_indices
 from assay.curation.statistics import errors_left, sampling
 from assay.curation.statistics.sampling import random_order_rows
@@ -222,8 +223,8 @@ def judge_members(
     """
     import pandas as pd
 
-    probs = np.where(kept.few, np.maximum(y, 0), kept.pred_probs[at])
-    flagged = flag_members(np.maximum(y, 0), probs, read_cuts(bench, len(kept.classes)))
+    cuts = read_member_cuts(bench, len(kept.classes))
+    flagged = flag_members(np.maximum(y, 0), kept.pred_probs[at], cuts) & ~kept.few
     flagged &= ((at >= 0) & is_labelled(y))[:, None]
     names = np.asarray(kept.classes, object)
     return pd.DataFrame(
