@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay.curation.statistics.logistic_lines import fit_lines
+from assay.curation.statistics.logistic_lines import LOOSE, fit_lines
 
 KNOTS = 12
 # scores are stretched by (share of the class)^-RARE, with whichever of these predicts better; an offset in place of it
@@ -116,7 +116,8 @@ def fit_curve(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, float]:
 # ---- several classes a sample: each has its own sigmoid
 
 STEEPEST = 50.0  # of a sigmoid's slopes; at least STEEP[0]
-LEAN = 1.0  # samples of each class that lean to the sigmoid of all classes together
+# how strongly bias and slope of a class lean to those of all: noise in one class alone would make its slope flat
+LEAN = 1.0, 10.0
 
 
 def fit_sigmoids(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -127,6 +128,6 @@ def fit_sigmoids(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     """
     rows = slice(None, None, max(1, -(-len(y) // MOST)))
     scores, y = scores[rows], np.asarray(y[rows], "f8")
-    together = fit_lines(scores.reshape(-1, 1), y.reshape(-1, 1), np.array([[0.0], [USUAL]]), 1e-3)
+    together = fit_lines(scores.reshape(-1, 1), y.reshape(-1, 1), np.array([[0.0], [USUAL]]), LOOSE)
     bias, slope = fit_lines(scores, y, np.repeat(together, y.shape[1], 1), LEAN)
     return np.array([bias, bias + np.clip(slope, STEEP[0], STEEPEST)])

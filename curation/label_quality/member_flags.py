@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.curation.label_quality.flagging import FAIR, RARE
+from assay.curation.label_quality.flagging import RARE
 from assay.curation.tasks.member_noise import MemberNoise, fit_member_noise
+from assay.curation.tasks.multilabel import contradict
 
+FAIR = 1.75  # times the share of all: twice is asked, and chances are estimates
 NEVER = 2.0  # a cut that no chance reaches
 COLUMNS = (
     6  # of cuts: MemberNoise's four, and the chances from which on absence and presence are flagged
@@ -20,10 +22,11 @@ COLUMNS = (
 def flag_members(y: np.ndarray, probs: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """Flag what label sets say of each class: bool (m, k).
 
-    y (m, k): members, 0 or 1; probs (m, k), out of sample; cuts (k, 6): see fit_member_cuts.
+    y (m, k): members, 0 or 1; probs (m, k), out of sample; cuts (k, 6): see fit_member_cuts. Never one that the model
+    finds likelier than not.
     """
     wrong = 1 - MemberNoise.from_array(cuts).trust(y, probs)
-    return wrong >= np.where(y == 1, cuts[:, 5], cuts[:, 4])
+    return (wrong >= np.where(y == 1, cuts[:, 5], cuts[:, 4])) & contradict(y, probs)
 
 
 def fit_member_cuts(y: np.ndarray, probs: np.ndarray, few: np.ndarray | None = None) -> np.ndarray:
@@ -33,7 +36,7 @@ def fit_member_cuts(y: np.ndarray, probs: np.ndarray, few: np.ndarray | None = N
     labels are edited, so that a decision changes another label's flag by its own chance alone.
     """
     noise = fit_member_noise(y, probs)
-    wrong = 1 - noise.trust(y, probs)
+    wrong = np.where(contradict(y, probs), 1 - noise.trust(y, probs), 0)
     judged = np.ones(y.shape[1], bool) if few is None else ~np.asarray(few, bool)
     least = find_best_cut(wrong[:, judged])
     cuts = np.full((y.shape[1], 2), NEVER)
@@ -56,28 +59,37 @@ def find_best_cut(wrong: np.ndarray) -> float:
 def protect_rare(y: np.ndarray, wrong: np.ndarray, least: float) -> np.ndarray:
     """Raise the cut of what is rare until it is flagged fairly: (k, 2), of absence and presence.
 
-    Fair is, of the clean samples, at most twice the share that there is of all. y, wrong (m, k).
+    Fair is, of the clean samples with it, at most twice the share that is flagged of all. y, wrong (m, k).
     """
-    m, k = y.shape
     sides = [(y == side) for side in (0, 1)]
-    usual = sides[1].sum() / max(k, 1)  # samples that have a class
-    cuts = np.full((k, 2), least)
+    usual = sides[1].sum() / max(y.shape[1], 1)  # samples that have a class
+    cuts, clean = np.full((y.shape[1], 2), least), np.prod(1 - wrong, axis=1)
     for _ in range(10):  # what is taken away lowers the average
         before, flagged = cuts.copy(), wrong >= np.where(sides[1], cuts[:, 1], cuts[:, 0])
-        clean = np.prod(1 - wrong, axis=1)
-        fair = FAIR * clean[flagged.any(1)].sum() / max(clean.sum(), 1e-12)
-        for side, rows in enumerate(sides):
-            many = rows.sum(0)
-            for j in np.flatnonzero((many < RARE * usual) & (flagged & rows).any(0)):
-                cuts[j, side] = raise_cut(wrong[rows[:, j], j], cuts[j, side], fair)
+        many = flagged.sum(1)
+        fair = FAIR * clean[many > 0].sum() / max(clean.sum(), 1e-12)
+        for side, has in enumerate(sides):
+            rare = has.sum(0) < RARE * usual
+            for j in np.flatnonzero(rare & (flagged & has).any(0)):
+                rows = has[:, j]
+                by_others = (many - flagged[:, j])[rows] > 0
+                cuts[j, side] = raise_cut(
+                    wrong[rows, j], clean[rows], by_others, cuts[j, side], fair
+                )
         if np.array_equal(before, cuts):
             break
     return cuts
 
 
-def raise_cut(wrong: np.ndarray, cut: float, fair: float) -> float:
-    """Raise a cut until at most a share `fair` of the clean is above it; wrong (r,): chances."""
-    order = np.sort(wrong)[::-1]
-    burden = np.cumsum(1 - order) / max((1 - order).sum(), 1e-12)
-    kept = order[(order >= cut) & (burden <= fair)]
+def raise_cut(
+    wrong: np.ndarray, clean: np.ndarray, by_others: np.ndarray, cut: float, fair: float
+) -> float:
+    """Raise a cut until at most a share `fair` of clean samples is flagged.
+
+    Of r samples: wrong (r,), the chance that is cut; clean (r,), that all of the label is right; by_others (r,),
+    whether another class flags it anyway.
+    """
+    order = np.argsort(-wrong)
+    burden = clean[by_others].sum() + np.cumsum((clean * ~by_others)[order])
+    kept = wrong[order][(wrong[order] >= cut) & (burden <= fair * clean.sum())]
     return float(kept[-1]) if len(kept) else NEVER

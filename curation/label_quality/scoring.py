@@ -17,7 +17,7 @@ from assay.curation.tasks import classification
 from assay.curation.tasks.base import Task, list_members
 from assay.curation.tasks.classification import class_indices
 from assay.curation.tasks.member_noise import MemberNoise
-from assay.curation.tasks.multilabel import read_set, score_sets, turn_members
+from assay.curation.tasks.multilabel import read_set, score_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,9 +91,8 @@ def score_labels(
     if y.ndim == 1:
         out, flagged = task.score(y, p, classes), flag_labels(y, p, cuts)
     else:
-        noise, members = MemberNoise.from_array(cuts), flag_members(y, p, cuts) & ~few
-        out = score_sets(y, p, classes, noise)
-        out["suggestion"] = turn_members(y, noise.trust(y, p), members, classes)
+        members = flag_members(y, p, cuts) & ~few
+        out = score_sets(y, p, classes, MemberNoise.from_array(cuts), members)
         flagged = members.any(1)
     out = out.set_index(state.index[rows])
     out.insert(0, "label", state.label.iloc[rows])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+LOOSE = 1e-3, 1e-3  # a lean that only keeps a fit from running away
+
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """Turn logits (n, k) into probabilities, each by itself."""
@@ -12,17 +14,22 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return expit(logits)
 
 
-def fit_lines(scores: np.ndarray, y: np.ndarray, start: np.ndarray, lean: float) -> np.ndarray:
+def fit_lines(
+    scores: np.ndarray, y: np.ndarray, start: np.ndarray, lean: tuple[float, float]
+) -> np.ndarray:
     """Fit a bias and a slope a column (2, k) by Newton's method, all columns at once.
 
-    scores, y (n, k): y from 0 to 1. start (2, k): what they lean to, with the weight of `lean` samples.
+    scores, y (n, k): y from 0 to 1. start (2, k): what they lean to. lean: how strongly bias and slope do.
     """
     a, b = start.astype("f8")
     for _ in range(50):
         p = sigmoid(a + b * scores)
         miss, w = p - y, np.maximum(p * (1 - p), 1e-9)
-        da, db = miss.sum(0) + lean * (a - start[0]), (miss * scores).sum(0) + lean * (b - start[1])
-        aa, ab, bb = w.sum(0) + lean, (w * scores).sum(0), (w * scores**2).sum(0) + lean
+        da, db = (
+            miss.sum(0) + lean[0] * (a - start[0]),
+            (miss * scores).sum(0) + lean[1] * (b - start[1]),
+        )
+        aa, ab, bb = w.sum(0) + lean[0], (w * scores).sum(0), (w * scores**2).sum(0) + lean[1]
         det = aa * bb - ab**2
         step = np.array([(bb * da - ab * db) / det, (aa * db - ab * da) / det])
         step = np.clip(step, -5, 5)  # the first steps may be wild where a class is rare

@@ -17,6 +17,7 @@ USUAL = 0.1  # errors of each kind a sample, to which the two rates lean
 LEAN = 200.0  # errors that this is worth: of all classes together
 LEAN_CLASS = 2.0  # errors that the rates of all classes are worth, for one class
 LEAN_BIAS = 20.0  # samples that the bias of all classes is worth, for one class
+LEAN_LINE = 20.0  # how strongly the line of all classes leans to the probabilities as they are
 MOST = 0.45  # of memberships that may be wrong
 ROUNDS = 15
 ASKED = 1_000_000  # memberships, of which the rates are learnt
@@ -79,7 +80,9 @@ def fit_member_noise(y: np.ndarray, probs: np.ndarray) -> MemberNoise:
 def fit_truth(logits: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, float]:
     """Fit a bias for each class (k,) and a slope for all, from logits (m, k) to chances of the truth (m, k)."""
     start = np.array([[0.0], [1.0]])
-    (bias,), (slope,) = fit_lines(logits.reshape(-1, 1), truth.reshape(-1, 1), start, 1e-3)
+    (bias,), (slope,) = fit_lines(
+        logits.reshape(-1, 1), truth.reshape(-1, 1), start, (LEAN_LINE, LEAN_LINE)
+    )
     slope = float(np.clip(slope, 0.05, 10))
     return bias + fit_biases(bias + slope * logits, truth, LEAN_BIAS), slope
 

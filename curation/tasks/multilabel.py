@@ -96,14 +96,18 @@ def set_targets(labels: Sequence, classes: Sequence[str]) -> np.ndarray:
 
 
 def score_sets(
-    y: np.ndarray, probs: np.ndarray, classes: Sequence[str], noise: MemberNoise | None = None
+    y: np.ndarray,
+    probs: np.ndarray,
+    classes: Sequence[str],
+    noise: MemberNoise | None = None,
+    flagged: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Score label sets by out-of-sample probabilities: by the memberships that are least trusted.
 
     y (m, k): members, 0 or 1; probs (m, k), each by itself; noise: how often members are wrong, by default learnt of
-    these rows. Frame of m rows: score (see join_trust), suggestion (the set with the least trusted membership turned,
-    where it is more likely wrong than right), question (its class), confidence (the probability of what the suggestion
-    says of it).
+    these rows; flagged (m, k), by default none. Frame of m rows: score (see join_trust), question (the class of the
+    least trusted membership, of those flagged where any is), suggestion (the set with that and all flagged ones
+    turned, where the model says so), confidence (the probability of what the suggestion says of the question).
     """
     import pandas as pd
 
@@ -111,14 +115,21 @@ def score_sets(
     if not len(y) or not y.shape[1]:
         return out.assign(score=1.0, suggestion="[]", question="", confidence=1.0)
     trust = (noise or fit_member_noise(y, probs)).trust(y, probs)
-    least = trust.argmin(1)
+    flagged = np.zeros(y.shape, bool) if flagged is None else flagged
+    least = (trust - 2 * flagged).argmin(1)
+    asked = np.arange(y.shape[1]) == least[:, None]
+    turned = (flagged | asked) & contradict(y, probs)
     out["score"] = join_trust(trust)
-    out["suggestion"] = turn_members(y, trust, np.zeros(y.shape, bool), classes)
+    out["suggestion"] = name_sets(np.where(turned, 1 - y, y), classes)
     out["question"] = np.asarray(classes, object)[least]
-    p = probs[np.arange(len(y)), least]
-    turned = trust.min(1) < 0.5
-    out["confidence"] = np.where((y[np.arange(len(y)), least] == 1) ^ turned, p, 1 - p)
+    there = np.where(turned, 1 - y, y)[asked] == 1
+    out["confidence"] = np.where(there, probs[asked], 1 - probs[asked])
     return out
+
+
+def contradict(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
+    """Say which memberships (m, k) are less likely than not."""
+    return (probs > 0.5) != (y == 1)
 
 
 def join_trust(trust: np.ndarray) -> np.ndarray:
@@ -130,17 +141,6 @@ def join_trust(trust: np.ndarray) -> np.ndarray:
     least = np.sort(np.partition(trust, deep - 1, 1)[:, :deep], 1)
     weights = (1 - FIRST) ** np.arange(deep)
     return least @ (weights / weights.sum())
-
-
-def turn_members(
-    y: np.ndarray, trust: np.ndarray, flagged: np.ndarray, classes: Sequence[str]
-) -> np.ndarray:
-    """Turn memberships that are flagged (m, k), and the least trusted one of each row: labels (m,).
-
-    One that is likelier right than wrong stays.
-    """
-    turned = flagged | (np.arange(y.shape[1]) == trust.argmin(1)[:, None])
-    return name_sets(np.where(turned & (trust < 0.5), 1 - y, y), classes)
 
 
 def name_sets(members: np.ndarray, classes: Sequence[str]) -> np.ndarray:

@@ -5,7 +5,7 @@
 
 The first simulates accuracies that are shares of labels right (items beta-distributed, seeds shift all items). The second plants
 errors in COCO's tags of photographs and in made-up texts: one membership turned, one class dropped, one added, or one class turned
-everywhere; 15 % of train and val samples each, mean of three draws. Average precision of the item's score."""
+everywhere; 15 % of train and val samples each, mean of six draws. Average precision of the item's score."""
 
 import argparse
 import tempfile
@@ -96,19 +96,21 @@ def plant(labels, names, how, rng):
     return np.array(out, object), np.array(out, object) != np.asarray(labels, object)
 
 
-def compare_scores(bench, truth, draws=3):
-    """Print the average precision of our score and of cleanlab's, on the same probabilities."""
+def compare_scores(bench, truth, draws=range(100, 106)):
+    """Print the average precision of our score and of cleanlab's, on the same probabilities, and how far apart they are."""
     from cleanlab.multilabel_classification import get_label_quality_scores
+    from scipy.stats import t
     from sklearn.metrics import average_precision_score
 
     from assay.curation.label_quality import judges, scoring
+    from assay.curation.label_quality.flagging import RARE
     from assay.curation.tasks.multilabel import TASK
 
     state = bench.state()
     names = sorted({name for label in truth.dropna() for name in TASK.members(label)})
     for how in ("turned", "dropped", "added", "one class"):
         found = []
-        for seed in range(draws):
+        for seed in draws:
             rng, open_ = np.random.default_rng(seed), state.split.isin(("train", "val"))
             labels, wrong = plant(truth[open_].to_numpy(object), names, how, rng)
             planted = state.assign(label=truth)
@@ -126,12 +128,17 @@ def compare_scores(bench, truth, draws=3):
                 average_precision_score(bad, -theirs),
             ]
             flagged = ours.flagged.to_numpy(bool)
+            rare = (y[:, y.sum(0) < RARE * y.sum(0).mean()] == 1).any(1)
             found.append(
-                [bad.mean(), *scores, flagged.sum(), bad[flagged].mean(), flagged[bad].mean()]
-            )
-        wrong, ours, theirs, n, precision, recall = np.mean(found, 0)
-        print(f"  {how:10} wrong {wrong:.1%}: ours {ours:.3f}, cleanlab {theirs:.3f}; flagged {n:.0f}, of which"
-              f" wrong {precision:.0%}, found {recall:.0%}")  # fmt: skip
+                [bad.mean(), *scores, flagged.sum(), bad[flagged].mean(), flagged[bad].mean(),
+                 flagged[~bad].mean(), flagged[~bad & rare].mean() if rare.any() else np.nan]
+            )  # fmt: skip
+        wrong, ours, theirs, n, precision, recall, every, rare = np.mean(found, 0)
+        gain = np.array(found)[:, 1] - np.array(found)[:, 2]
+        half = t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
+        print(f"  {how:10} wrong {wrong:.1%}: ours {ours:.3f}, cleanlab {theirs:.3f}, difference {gain.mean():+.3f}"
+              f" +- {half:.3f}; flagged {n:.0f}, of which wrong {precision:.0%}, found {recall:.0%}; of the clean"
+              f" flagged {every:.1%}, of those with a rare class {rare:.1%}", flush=True)  # fmt: skip
 
 
 def measure_detection(data):

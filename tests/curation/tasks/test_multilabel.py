@@ -145,5 +145,4 @@ def test_clean_samples_with_a_rare_class_are_protected():
             flagged.any(1)[clean].mean(),
         )
         missed[seed], found[seed] = (probs[truth[:, 1], 1] < 0.5).mean(), flagged[turned].mean()
-    print(rare, every, missed, found)
     assert missed.mean() > 0.4 and rare.mean() < 2 * every.mean() and found.mean() > 0.3
