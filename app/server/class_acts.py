@@ -15,6 +15,7 @@ from assay.curation.features.scan_settings import is_scanned
 from assay.curation.review.splitting import plan_split
 from assay.curation.splits import LOCKED
 from assay.curation.storage.schema import new_batch
+from assay.curation.tasks.base import task_of
 from assay.curation.text import check_text, format_count
 from assay.curation.versioning.changes import undo_batch
 from assay.curation.versioning.class_changes import add_class, edit_class, rename_class
@@ -115,20 +116,21 @@ class ClassActs:
 
         The newest come first.
         """
-        state, ids = self.bench.state(), samples(asked, "samples")
+        state, ids, task = self.bench.state(), samples(asked, "samples"), task_of(self.bench)
         rows = state.reindex(ids)
         fit = rows.keep.eq(True) & rows.label.notna() & ~rows["split"].isin(LOCKED)
-        classes = rows.label[fit].unique()
+        labels = [set(task.members(label)) for label in rows.label[fit].unique()]
+        classes = sorted(set.intersection(*labels)) if labels else []  # that all of them have
         if len(classes) != 1:
-            held = format_count(len(classes), "class")
-            found = f"samples of {held}" if len(classes) else "none"
+            held = format_count(len(classes) or len(set.union(*labels)), "class") if labels else ""
+            found = f"samples of {held}" if labels else "none"
             raise UserError(
                 f"expected samples of one class outside test and guard, found {found}",
                 "select pictures of one class",
             )
         name = classes[0]
         entry = list_entries(names_at(self.bench)).get(name, {})
-        kept = find_standing_exemplars(state, name, entry.get("exemplars"))
+        kept = find_standing_exemplars(state, name, entry.get("exemplars"), task)
         chosen = list(dict.fromkeys([*rows.index[fit], *kept]))[:MOST_EXEMPLARS]
         out = edit_class(self.bench, name, who, exemplars=" ".join(chosen))
         words = f"{name} has {format_count(len(chosen), 'exemplar')} that somebody chose"
@@ -145,10 +147,8 @@ class ClassActs:
         plan = plan_split(self.bench, name, into, samples(asked, "samples"))
         before = self.wait_for_predictions()
         batch = new_batch("edit")
-        rows = [
-            dict(sample=s, label=into, given_label=name, new_class=True, reason=f"split {name}")
-            for s in plan.samples
-        ]
+        about = dict(new_class=True, reason=f"split {name}")
+        rows = [row | about for row in plan.list_decisions(self.bench)]
         out = self.session.append_decisions([dict(batch=batch, decision=rows)], who)
         if why := out["refused"].get(batch):
             raise UserError(why, "nothing was stored")
@@ -216,7 +216,9 @@ class ClassActs:
         if self.session.seq < seq:
             return dict(ready=False, words="Measuring what it did to accuracy …")
         with self.session.lock:
-            found = measure_change(self.session.state, before, self.session.predicted, same)
+            found = measure_change(
+                self.session.state, before, self.session.predicted, same, task_of(self.bench)
+            )
         return dict(ready=True, words=describe_effect(found)) | found
 
 

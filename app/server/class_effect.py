@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.app.server.live_effect import describe_gain
+from assay.curation.tasks import classification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ def measure_change(
     before: Mapping[str, str],
     after: Mapping[str, str],
     same: Mapping[str, str],
+    task: Task = classification.TASK,
 ) -> dict[str, Any]:
     """Measure the paired difference between the predictions before and after a change.
 
@@ -66,8 +68,10 @@ def measure_change(
     rows = state.reindex(ids)
     use = (rows.keep.eq(True) & rows.label.notna() & (rows["split"] == "val")).to_numpy()
 
-    def call(names: Any) -> np.ndarray:
-        return np.array([same.get(name, name) for name in names], object)[use]
+    def call(labels: Any) -> np.ndarray:
+        names = [task.members(label) if isinstance(label, str) else () for label in labels]
+        called = [sorted({same.get(name, name) for name in each}) for each in names]
+        return np.array(["\0".join(each) for each in called], object)[use]
 
     label = call(rows.label)
     was = call(before[s] for s in ids) == label

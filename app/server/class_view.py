@@ -18,7 +18,7 @@ from assay.curation.review.exemplars import choose_exemplars
 from assay.curation.slicing.clusters import assign_clusters
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.estimates import wilson_interval
-from assay.curation.tasks.base import Task, explode_labels, task_of
+from assay.curation.tasks.base import Task, explode_labels, has_class, task_of
 from assay.curation.versioning.class_list import FIELDS, count_by_split, list_entries, sort_classes
 from assay.curation.versioning.class_names import read_names
 from assay.curation.versioning.pointers import find_position
@@ -126,7 +126,8 @@ class ClassView:
         likely of the class first), listed, n, and clustered (whether there are clusters).
         """
         state = self.bench.state()
-        mine = state[state.keep & (state.label == name) & ~state["split"].isin(LOCKED)]
+        has = has_class(task_of(self.bench), state.label, name)
+        mine = state[state.keep & has & ~state["split"].isin(LOCKED)]
         scores = read_scores(self.bench, state)
         if scores is not None:
             order = scores.score.reindex(mine.index).to_numpy(float)

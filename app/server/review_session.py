@@ -117,7 +117,7 @@ class ReviewSession:
             gain = foresee_gain(self.bench, scored, rates, live)
             coming = live_effect.Coming(flags, expect_next(scored, rates), gain)
             names = names_at(self.bench, seq)
-            former = names.former_names(state.label.dropna().unique()) if names.renames else {}
+            former = names.former_of(state.label)
             with self.lock:
                 self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
                 self.task = task

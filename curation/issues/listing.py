@@ -130,8 +130,9 @@ def call_suggestions(bench: Bench, found: pd.DataFrame) -> pd.DataFrame:
     names = names_at(bench)
     if not names.renames:
         return found
-    former = names.former_names(bench.state().label.dropna().unique())
-    return found.assign(suggestion=found.suggestion.map(lambda name: former.get(name, name)))
+    former = names.former_of(bench.state().label)
+    called = {s: names.call_cell(s, former) for s in found.suggestion.dropna().unique()}
+    return found.assign(suggestion=found.suggestion.map(lambda said: called.get(said, said)))
 
 
 def open_issues(state: pd.DataFrame, found: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:

@@ -93,7 +93,7 @@ class Judge:
         names = names_at(bench, version)
         if self.second is None or not names.renames:
             return self
-        former = names.former_names(bench.state(version).label.dropna().unique())
+        former = names.former_of(bench.state(version).label)
         return replace(self, second=self.second.rename(former))
 
     def refit(self, columns: Columns, y: np.ndarray) -> Probe:

@@ -97,9 +97,7 @@ class LiveProbe:
         never seen, or it knows one that was renamed.
         """
         names = version_names.names_at(self.bench, upto)
-        if names.renames and set(self.classes) & set(
-            names.former_names(state.label.dropna().unique())
-        ):
+        if names.renames and set(self.classes) & set(names.former_of(state.label)):
             return None
         part = without_locked(state[["label", "keep", "split", "reviewed"]])
         indices = self.task.targets(part.label, self.classes)

@@ -22,7 +22,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.tasks.classification import class_indices
 from assay.curation.versioning.class_names import name_probabilities
 from assay.curation.versioning.pointers import find_position
-from assay.curation.versioning.version_names import class_identities, names_at
+from assay.curation.versioning.version_names import names_at
 
 PROBE, OF_VERSION = "probe", "probe of "
 # ids of n samples, the classes as they are called now, and the likeliest one's index of each sample
@@ -149,10 +149,8 @@ def name_classes(
     bench: Bench, version: str, classes: list[str], probs: np.ndarray
 ) -> tuple[list[str], np.ndarray]:
     """Name the columns of a version's probabilities as classes are called now."""
-    import pandas as pd
-
-    identities = class_identities(bench, pd.Series(classes, dtype=object), version)
-    return name_probabilities(names_at(bench), list(identities), probs)
+    names = names_at(bench, version)
+    return name_probabilities(names_at(bench), [names.find_class(c) for c in classes], probs)
 
 
 def check_model(bench: Bench, name: str) -> Model:

@@ -42,7 +42,7 @@ def choose_exemplars(
     """Choose the exemplars of every class; scores: as score_labels gives them."""
     out = find_typical(state, scores, task=task)
     for name, entry in entries.items():
-        if chosen := find_standing_exemplars(state, name, entry.get("exemplars")):
+        if chosen := find_standing_exemplars(state, name, entry.get("exemplars"), task):
             out[name] = chosen
     return out
 

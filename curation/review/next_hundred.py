@@ -114,7 +114,7 @@ def read_written(bench: Bench, state: pd.DataFrame) -> ScoredState | None:
     ids = np.asarray(state.index[~state["split"].isin(LOCKED)], "S32")
     if kept is None or not np.array_equal(kept.ids, ids):
         return None
-    former = names_at(bench).former_names(state.label.dropna().unique())
+    former = names_at(bench).former_of(state.label)
     classes = [former.get(name, name) for name in kept.classes]
     found = kept.scores.to_frame(state)
     return ScoredState(kept.upto, state, found, classes, kept.pred_probs, kept.few)

@@ -196,7 +196,7 @@ def judge_stratum(
     first = sampling.random_stratum(state)
     if kept is None:
         return None
-    former = names_at(bench).former_names(state.label.dropna().unique())
+    former = names_at(bench).former_of(state.label)
     classes = [former.get(name, name) for name in kept.classes]
     at = find_unsorted(kept.ids, np.asarray(first, "S32"))
     given = state.given_label.loc[first].to_numpy(object)

@@ -14,9 +14,10 @@ from assay.curation.label_quality import live
 from assay.curation.review.queue import COLUMNS
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import has_class, task_of
+from assay.curation.tasks.multilabel import make_set, read_set
 from assay.curation.versioning.changes import apply_decisions, find_known_labels
-from assay.curation.versioning.class_changes import RELABEL, add_classes, explain_unknown
+from assay.curation.versioning.class_changes import add_classes, explain_unknown
 from assay.curation.versioning.class_entries import check_name
 from assay.curation.versioning.class_list import list_entries
 from assay.curation.versioning.class_names import read_names
@@ -35,7 +36,6 @@ def split_class(
     guard, which no queue shows)).
     """
     into = [other for other in dict.fromkeys(into) if other != name]
-    refuse_task(bench, "the split of a class", RELABEL)
     if not into:
         raise UserError(
             f"expected the classes to split {name!r} into, found none", "name one or more"
@@ -46,7 +46,7 @@ def split_class(
     new = [other for other in into if other not in entries]
     batch = add_classes(bench, new, who)["batch"] if new else None
     state = bench.state()
-    locked = state.keep & (state.label == name) & state.split.isin(LOCKED)
+    locked = state.keep & has_class(task_of(bench), state.label, name) & state.split.isin(LOCKED)
     about = dict(batch=batch, name=name, into=into, added=new)
     return queue, about | dict(samples=len(queue), locked=int(locked.sum()))
 
@@ -64,8 +64,8 @@ def queue_class(bench: Bench, name: str) -> pd.DataFrame:
         names = read_names(con)
     if name not in known:
         raise explain_unknown(names, known, name)
-    state = bench.state()
-    rows = state[state.keep & (state.label == name) & ~state.split.isin(LOCKED)]
+    state, task = bench.state(), task_of(bench)
+    rows = state[state.keep & has_class(task, state.label, name) & ~state.split.isin(LOCKED)]
     try:
         scores = live.label_scores(bench)[["score", "suggestion"]].reindex(rows.index)
     except UserError:  # not scanned: they come in their order
@@ -101,6 +101,18 @@ class SplitPlan:
     skipped: int  # ids that are no such sample of the class
     locked: int  # of these, samples of test and guard
 
+    def list_decisions(self, bench: Bench) -> list[dict]:
+        """List the decisions that move the samples; of label sets all other classes stay."""
+        if task_of(bench).name == "classification":
+            return [dict(sample=s, label=self.into, given_label=self.name) for s in self.samples]
+        given = bench.state().label.loc[self.samples]
+        return [
+            dict(
+                sample=s, label=make_set({*read_set(was), self.into} - {self.name}), given_label=was
+            )
+            for s, was in given.items()
+        ]
+
     def describe(self) -> dict:
         """Describe it as JSON, with the number of samples."""
         about = dict(name=self.name, into=self.into, added=self.added, samples=len(self.samples))
@@ -122,17 +134,17 @@ def plan_split(bench: Bench, name: str, into: str, samples: Iterable[str]) -> Sp
         raise explain_unknown(names, known, name)
     if into == name:
         raise UserError(f"expected another class than {name!r}, found the same", "say a new name")
-    state, asked = bench.state(), list(dict.fromkeys(samples))
+    state, asked, task = bench.state(), list(dict.fromkeys(samples)), task_of(bench)
     rows = state.reindex(asked)
     locked = rows.split.isin(LOCKED)
-    mine = (rows.label == name) & rows.keep.eq(True) & ~locked
+    mine = has_class(task, rows.label, name) & rows.keep.eq(True) & ~locked
     if not mine.any():
         also = "; those of test and guard only an audit decides" * bool(locked.any())
         raise UserError(
             f"expected samples of {name!r} to split off, found none", f"choose some{also}"
         )
     counts = rows.split[mine].value_counts()
-    all_of = (state.label == name) & state.keep & ~state.split.isin(LOCKED)
+    all_of = has_class(task, state.label, name) & state.keep & ~state.split.isin(LOCKED)
     return SplitPlan(
         name,
         into,
@@ -159,6 +171,6 @@ def split_off(
     plan = plan_split(bench, name, into, samples)
     if dry:
         return dict(batch=None) | plan.describe() | dict(rescored=False)
-    rows = pd.DataFrame(dict(sample=plan.samples, label=into, given_label=name))
+    rows = pd.DataFrame(plan.list_decisions(bench))
     out = apply_decisions(bench, rows, who, f"split {name}", [into], overwrite=True)
     return dict(batch=out["batch"]) | plan.describe() | dict(rescored=out["rescored"])

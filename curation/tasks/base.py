@@ -90,6 +90,14 @@ def explode_labels(task: Task, labels: pd.Series) -> pd.Series:
     return labels.dropna().map(task.members).explode().dropna()
 
 
+def has_class(task: Task, labels: pd.Series, name: str) -> np.ndarray:
+    """Mark the labels (n,) that name a class."""
+    if task.name == "classification":
+        return (labels == name).to_numpy(bool)
+    said = {label: name in task.members(label) for label in labels.dropna().unique()}
+    return labels.map(lambda label: said.get(label, False)).to_numpy(bool)
+
+
 def name_strata(task: Task, labels: Sequence[str | None]) -> list[str | None]:
     """Name the stratum of each label by which splits are drawn: its class, or the rarest of its classes."""
     if task.name == "classification":

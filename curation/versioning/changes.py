@@ -158,14 +158,17 @@ def read_former_names(
     A sheet may have been written before a rename. Returns the decisions, and {old: new} of the
     labels among them.
     """
-    former = class_names.read_names(con).former_names(known)
+    names = class_names.read_names(con)
+    former = names.former_names(known)
     if not former:
         return decisions, {}
-    said = set(map(str, decisions["label"])) if "label" in decisions else set()
+    cells = set(map(str, decisions["label"])) if "label" in decisions else set()
+    said = {old for cell in cells for old in former if names.call_cell(cell, {old: ""}) != cell}
     for column in ("label", "given_label", "suggested_label"):
         if column in decisions:
-            cells = decisions[column]
-            called = [former.get(c, c) if isinstance(c, str) else c for c in cells]
+            called = [
+                names.call_cell(c, former) if isinstance(c, str) else c for c in decisions[column]
+            ]
             decisions = decisions.assign(**{column: called})
     return decisions, {old: new for old, new in former.items() if old in said}
 

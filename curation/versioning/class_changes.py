@@ -14,7 +14,7 @@ from assay.curation.errors import UnknownClass, UserError, suggest_names
 from assay.curation.splits import SPLITS
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import has_class, task_of
 from assay.curation.text import MAX_TEXT, check_text, find_alike
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
@@ -30,6 +30,7 @@ from assay.curation.versioning.class_names import RENAME, ClassNames
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy as np
     import pandas as pd
 
 
@@ -56,8 +57,7 @@ def rename_class(
     """
     check_who(who)
     check_text(why, "a reason", MAX_TEXT)
-    refuse_task(bench, "another name of a class", RELABEL)
-    state = bench.state()
+    state, task = bench.state(), task_of(bench)
     with bench.connect() if dry else bench.transaction() as con:
         known = find_known_labels(bench, con)
         names = class_names.read_names(con)
@@ -67,24 +67,19 @@ def rename_class(
         if batch:
             said = why or f"{'merge' if value['merges'] else 'rename'} {old} to {new}"[:MAX_TEXT]
             append_schema(bench, con, [value], batch, who, said)
-    has = state.label == old
+    has = has_class(task, state.label, old)
     return dict(
         batch=batch,
         old=old,
         new=new,
         merged=value["merges"],
         samples=int((has & state.keep).sum()),
-        splits=count_splits(state, old),
-        had=count_splits(state, new),
+        splits=count_splits(state, has),
+        had=count_splits(state, has_class(task, state.label, new)),
         dropped=int((has & ~state.keep).sum()),
         alike=list_alike(new, known - {old}),
         rescored=bench.rescore() if batch and rescore else False,
     )
-
-
-RELABEL = (
-    "add the new class, and relabel the samples: assay queue --where \"label = '...'\" lists them"
-)
 
 
 def make_rename(names: ClassNames, known: Iterable[str], old: str, new: str) -> dict[str, Any]:
@@ -123,9 +118,9 @@ def explain_unknown(names: ClassNames, known: set[str], name: str) -> UserError:
     )
 
 
-def count_splits(state: pd.DataFrame, label: str) -> dict[str, int]:
-    """Count a label's kept samples in each split that has some."""
-    counts = state.split[state.keep & (state.label == label)].value_counts()
+def count_splits(state: pd.DataFrame, has: np.ndarray) -> dict[str, int]:
+    """Count the kept samples in each split that has some; has (n,) bool: those that count."""
+    counts = state.split[state.keep & has].value_counts()
     return {split: int(counts[split]) for split in SPLITS if split in counts}
 
 
@@ -196,8 +191,8 @@ def edit_class(bench: Bench, name: str, who: str, **about: Any) -> dict:
             "say --colour, --key, --guideline, --exemplars or --parent",
         )
     if given.get("exemplars"):
-        refuse_task(bench, "chosen exemplars", "without them the most typical samples are shown")
-        given["exemplars"] = check_exemplars(bench.state(), name, given["exemplars"])
+        chosen = check_exemplars(bench.state(), name, given["exemplars"], task_of(bench))
+        given["exemplars"] = chosen
     with bench.transaction() as con:
         names, known = class_names.read_names(con), find_known_labels(bench, con)
         if name not in known:
@@ -265,7 +260,9 @@ def check_row(bench: Bench, row: dict[str, Any]) -> dict[str, Any]:
     """Check the exemplars that a row of a class list names."""
     if not row.get("exemplars"):
         return row
-    return row | dict(exemplars=check_exemplars(bench.state(), row["name"], row["exemplars"]))
+    return row | dict(
+        exemplars=check_exemplars(bench.state(), row["name"], row["exemplars"], task_of(bench))
+    )
 
 
 def declare_classes(

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UnknownClass, UserError
 from assay.curation.splits import LOCKED
+from assay.curation.tasks import classification
+from assay.curation.tasks.base import has_class
 from assay.curation.text import MAX_TEXT, check_text
 from assay.curation.versioning.class_list import FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from assay.curation.tasks.base import Task
 
 COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}")
 MOST_EXEMPLARS = 6
@@ -86,7 +90,9 @@ def check_key(entries: dict[str, dict[str, Any]], name: str, key: str) -> str:
     return key
 
 
-def check_exemplars(state: pd.DataFrame, name: str, text: str) -> str:
+def check_exemplars(
+    state: pd.DataFrame, name: str, text: str, task: Task = classification.TASK
+) -> str:
     """Return the exemplars of a class as they are stored.
 
     UserError where a sample cannot be one. text: ids of samples with blanks between. Exemplars are
@@ -110,7 +116,7 @@ def check_exemplars(state: pd.DataFrame, name: str, text: str) -> str:
             f"expected exemplars outside test and guard, found {int(locked.sum())} of these",
             "choose samples of train, val or pool",
         )
-    if len(other := rows[~rows.keep.astype(bool) | (rows.label != name)]):
+    if len(other := rows[~rows.keep.astype(bool) | ~has_class(task, rows.label, name)]):
         was = other.label.iloc[0] if bool(other.keep.iloc[0]) else "one that was dropped"
         raise UserError(
             f"expected exemplars of {name!r}, found {was!r}", f"choose samples labelled {name!r}"
@@ -118,14 +124,16 @@ def check_exemplars(state: pd.DataFrame, name: str, text: str) -> str:
     return " ".join(ids)
 
 
-def find_standing_exemplars(state: pd.DataFrame, name: str, text: str | None) -> list[str]:
+def find_standing_exemplars(
+    state: pd.DataFrame, name: str, text: str | None, task: Task = classification.TASK
+) -> list[str]:
     """Find the chosen exemplars of a class that may be shown.
 
     They still are samples of it.
     """
     ids = [one for one in (text or "").split() if one in state.index]
     rows = state.loc[ids]
-    fit = rows.keep.astype(bool) & (rows.label == name) & ~rows.split.isin(LOCKED)
+    fit = rows.keep.astype(bool) & has_class(task, rows.label, name) & ~rows.split.isin(LOCKED)
     return [one for one, ok in zip(ids, fit) if ok]
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from assay.curation.storage.schema import END, SCHEMA_EDITS
+from assay.curation.tasks.base import read_task
+from assay.curation.tasks.multilabel import make_set, read_set, split_cell
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 BACK = ("undo", "redo", "revert")
 RENAME, CLASS = "rename", "class"  # how the name of a schema edit begins: what it is about
@@ -48,7 +51,9 @@ class ClassNames:
     rename is known for a model of the same classes).
     """
 
-    def __init__(self, edits: Iterable[SchemaEdit] = ()) -> None:
+    def __init__(self, edits: Iterable[SchemaEdit] = (), several: bool = False) -> None:
+        """several: whether a label is a set of classes: renamed is a member of it."""
+        self.several = several
         self.edits = sorted(edits)
         self.renames = [
             Rename(e.seq, e.value["from"], e.value["to"], bool(e.value.get("merges")))
@@ -88,15 +93,33 @@ class ClassNames:
         at = bisect_right(seqs, seq)
         return self._finals[name][at] if at < len(seqs) else name
 
-    def may_mean(self, name: str) -> set[str]:
-        """List the names that labels given as `name` may have now.
+    def list_classes(self, labels: Iterable[str]) -> set[str]:
+        """List the classes that labels name."""
+        return {n for label in labels for n in read_set(label)} if self.several else set(labels)
+
+    def map_label(self, label: str, call: Callable[[str], str]) -> str:
+        """Call the classes of a label by other names."""
+        return make_set(map(call, read_set(label))) if self.several else call(label)
+
+    def find_label(self, label: str, seq: int) -> str:
+        """Find what a label given at `seq` says now."""
+        return self.map_label(label, lambda name: self.find(name, seq))
+
+    def list_spells(self, label: str) -> tuple[list[int], list[str]]:
+        """List where what a label says changes, and what it says if given before each, and after."""
+        seqs = {seq for name in self.list_classes([label]) for seq in self._seqs.get(name, ())}
+        ends = sorted(seqs)
+        return ends, [self.find_label(label, since) for since in (0, *ends)]
+
+    def may_mean(self, label: str) -> set[str]:
+        """List what labels given as `label` may say now.
 
         They may have been given at any time.
         """
-        return {name, *self._finals.get(name, ())}
+        return {label, *self.list_spells(label)[1]}
 
     def find_many(self, names: np.ndarray, seqs: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Replace label names (n,) by those they have now, in place.
+        """Replace labels (n,) by what they say now, in place.
 
         seqs (n,): when each was given. codes (n,): equal where names are.
         """
@@ -104,10 +127,10 @@ class ClassNames:
             return names
         kinds, first = np.unique(codes, return_index=True)
         for code, name in zip(kinds, names[first]):
-            if name in self._seqs:
+            ends, said = self.list_spells(name) if name is not None else ([], [])
+            if ends:
                 rows = np.flatnonzero(codes == code)
-                called = np.array([*self._finals[name], name], object)
-                names[rows] = called[np.searchsorted(self._seqs[name], seqs[rows], "right")]
+                names[rows] = np.array(said, object)[np.searchsorted(ends, seqs[rows], "right")]
         return names
 
     def find_class(self, name: str) -> str:
@@ -127,19 +150,36 @@ class ClassNames:
         known = set(known)
         return {old: self.find(old, 0) for old in self._seqs if old not in known}
 
-    def rows(self) -> list[tuple[str, int, int, str]]:
-        """List (was, since, until, label) of every renamed label.
+    def former_of(self, labels: pd.Series) -> dict[str, str]:
+        """List the names that were given up, and that none of the labels says: see former_names."""
+        if not self.renames:
+            return {}
+        return self.former_names(self.list_classes(labels.dropna().unique()))
 
-        A label `was` that was given from since to before until is called `label` now.
+    def call_cell(self, cell: str, former: dict[str, str]) -> str:
+        """Call the classes of a sheet's cell by present names; former: as former_names."""
+        if not self.several or cell in former:
+            return former.get(cell, cell)
+        try:
+            names = split_cell(cell)
+        except ValueError:  # whoever reads the cell says so
+            return cell
+        return make_set(former.get(n, n) for n in names) if former.keys() & set(names) else cell
+
+    def rows(self, labels: Iterable[str]) -> list[tuple[str, int, int, str]]:
+        """List (was, since, until, label) of every renamed one of the labels.
+
+        A label `was` that was given from since to before until says `label` now.
         """
         return [
-            (name, since, until, json.dumps(final))
-            for name, seqs in self._seqs.items()
-            for since, until, final in zip([0, *seqs], seqs, self._finals[name])
+            (label, since, until, json.dumps(final))
+            for label in labels
+            for ends, said in [self.list_spells(label)]
+            for since, until, final in zip([0, *ends], ends, said)
         ]
 
 
-NONE = ClassNames()
+NONE, NONE_OF_SETS = ClassNames(), ClassNames(several=True)
 MOST_KNOWN = 64  # logs and positions that are remembered
 _known: dict[tuple[str, tuple[int, ...]], ClassNames] = {}
 
@@ -153,8 +193,9 @@ def read_names(con: duckdb.DuckDBPyConnection, upto: int = END) -> ClassNames:
     """Read what classes are called at a position of the log."""
     found = con.execute(SCHEMA_EDITS).fetchall()
     seqs = tuple(seq for seq in (json.loads(found[0][0]) if found else ()) if seq <= upto)
+    several = read_task(con).name == "multilabel"
     if not seqs:
-        return NONE
+        return NONE_OF_SETS if several else NONE
     last = con.execute("select uid from edits where seq = ?", [seqs[-1]]).fetchall()[0][0]
     key = last, seqs  # what is in the log never changes
     if key not in _known:
@@ -165,7 +206,7 @@ def read_names(con: duckdb.DuckDBPyConnection, upto: int = END) -> ClassNames:
         ).fetchall()
         if len(_known) > MOST_KNOWN:
             _known.clear()
-        _known[key] = ClassNames(list_standing(rows))
+        _known[key] = ClassNames(list_standing(rows), several)
     return _known[key]
 
 
@@ -204,11 +245,22 @@ def offer_names(con: duckdb.DuckDBPyConnection, upto: int = END) -> ClassNames:
     import pyarrow as pa
 
     names = read_names(con, upto)
-    was, since, until, label = zip(*names.rows()) if names.renames else ((), (), (), ())
+    found = names.rows(list_renamed(con, names)) if names.renames else []
+    was, since, until, label = zip(*found) if found else ((), (), (), ())
     columns = dict(was=pa.array(was, pa.string()), since=pa.array(since, pa.int64()))
     columns |= dict(until=pa.array(until, pa.int64()), label=pa.array(label, pa.string()))
     con.register("renamed", pa.table(columns))
     return names
+
+
+def list_renamed(con: duckdb.DuckDBPyConnection, names: ClassNames) -> list[str]:
+    """List the labels that say a class which was renamed."""
+    gone = {rename.old for rename in names.renames}
+    if not names.several:
+        return list(dict.fromkeys(rename.old for rename in reversed(names.renames)))
+    found = con.execute("""select distinct value ->> '$' from edits
+        where field = 'label' and value ->> '$' is not null""").fetchall()
+    return [label for (label,) in found if gone & names.list_classes([label])]
 
 
 def name_probabilities(
@@ -216,7 +268,8 @@ def name_probabilities(
 ) -> tuple[list[str], np.ndarray]:
     """Name the columns of stored probabilities (m, k) by present class names.
 
-    classes: identities. Those of classes that were merged since are summed; sorted by name.
+    classes: identities. Those of classes that were merged since are summed; of several classes a sample they are the
+    chance that it has one at least. Sorted by name.
     """
     called = [names.find_name(identity) for identity in classes]
     if called == list(classes):
@@ -224,5 +277,6 @@ def name_probabilities(
     order = sorted(set(called))
     out = np.zeros((len(probs), len(order)), probs.dtype)
     for column, name in enumerate(called):
-        out[:, order.index(name)] += probs[:, column]
+        at = order.index(name)
+        out[:, at] += probs[:, column] * (1 - out[:, at] if names.several else 1)
     return order, out

@@ -231,8 +231,13 @@ def add_renames(bench: Bench, life: pd.DataFrame, upto: int) -> pd.DataFrame:
         for rename in renames:
             names = class_names.read_names(con, rename.seq - 1)
             before = labels[labels.seq < rename.seq].tail(1)
-            if len(before) and names.find(before.value.item(), before.seq.item()) == rename.old:
-                rows += con.execute(RENAMED, [rename.seq]).df().to_dict("records")
+            label = (
+                names.find_label(before.value.item(), before.seq.item()) if len(before) else None
+            )
+            if label is not None and rename.old in names.list_classes([label]):
+                now = names.map_label(label, lambda n, r=rename: r.new if n == r.old else n)
+                found = con.execute(RENAMED, [rename.seq]).df().assign(value=now)
+                rows += found.to_dict("records")
     if not rows:
         return life
     stands = life.stands & (life.field == "label")

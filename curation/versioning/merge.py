@@ -189,8 +189,12 @@ def find_unknown_renames(con: duckdb.DuckDBPyConnection) -> list[SchemaEdit]:
     if not told:
         return []
     labels = "select distinct value ->> '$' from {} where field = 'label'"
-    theirs = {label for (label,) in con.execute(labels.format("fresh")).fetchall()}
-    ours = {label for (label,) in con.execute(labels.format(SPOKEN)).fetchall()}
+    theirs, ours = (
+        names.list_classes(
+            label for (label,) in con.execute(labels.format(rows)).fetchall() if label
+        )
+        for rows in ("fresh", SPOKEN)
+    )
     ours |= set(list_entries(names))
     out = []
     for edit in names.edits:
@@ -241,7 +245,7 @@ def call_labels(con: duckdb.DuckDBPyConnection, sides: pd.DataFrame) -> pd.DataF
 
     def call(value: str, uid: str) -> str:
         name = json.loads(value)
-        return json.dumps(name if name is None else names.find(name, at[uid]))
+        return json.dumps(name if name is None else names.find_label(name, at[uid]))
 
     sides = sides.copy()
     for column, uid in (("value", "uid"), ("their_value", "their_uid")):

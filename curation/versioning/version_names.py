@@ -28,19 +28,23 @@ def rename_labels(
     before, after = names_at(bench, version), names_at(bench, to)
     if before.renames == after.renames:
         return labels
-    called = {name: after.find_name(before.find_class(name)) for name in labels.dropna().unique()}
+
+    def call(name: str) -> str:
+        return after.find_name(before.find_class(name))
+
+    called = {label: before.map_label(label, call) for label in labels.dropna().unique()}
     return labels.map(lambda name: called.get(name, name)).astype(object)
 
 
 def class_identities(bench: Bench, labels: pd.Series, version: str | int) -> pd.Series:
-    """Give the identity of each label's class.
+    """Give the identity of each label's class, or of its classes.
 
     A rename leaves it as it is.
     """
     names = names_at(bench, version)
     if not names.renames:
         return labels
-    called = {name: names.find_class(name) for name in labels.dropna().unique()}
+    called = {label: names.map_label(label, names.find_class) for label in labels.dropna().unique()}
     return labels.map(lambda name: called.get(name, name)).astype(object)
 
 
@@ -54,7 +58,7 @@ def describe_renames(bench: Bench, versions: Iterable[str]) -> list[str]:
         before = names_at(bench, version)
         if before.renames == after.renames:
             continue
-        here = set(bench.frame(version).label.dropna())
+        here = before.list_classes(bench.frame(version).label.dropna().unique())
         called = {name: after.find_name(before.find_class(name)) for name in here}
         for old, new in sorted(called.items()):
             if old != new:

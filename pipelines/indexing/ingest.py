@@ -144,16 +144,21 @@ def read_former_names(bench: Bench, source: Source) -> Source:
     if not former or "label" not in source.frame:
         return source
     frame, labels = source.frame, source.frame.label
-    counts = labels[labels.isin(list(former))].value_counts()
+    said = explode_labels(find_task(source.task), labels)
+    counts = said[said.isin(list(former))].value_counts()
     notes = [
         f"{format_count(n, 'row', 'says', 'say')} {old!r}, which was renamed here: read as {former[old]!r}"
         f" (assay classes add {shlex.quote(str(old))} first, if it is another class)"
         for old, n in counts.items()
     ]
-    frame = frame.assign(label=[former.get(label, label) for label in labels])
+
+    def call(label: str | None) -> str | None:
+        return label and names.call_cell(label, former)
+
+    frame = frame.assign(label=[call(label) for label in labels])
     if "votes" in frame:
         frame["votes"] = [
-            [vote | dict(label=former.get(vote["label"], vote["label"])) for vote in votes]
+            [vote | dict(label=call(vote["label"])) for vote in votes]
             if isinstance(votes, list)
             else votes
             for votes in frame["votes"]

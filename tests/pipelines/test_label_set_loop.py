@@ -171,7 +171,6 @@ def test_a_filled_sheet_is_stored_whole_and_lifts_the_share_of_labels_right(benc
 @pytest.mark.parametrize(
     "words",
     [
-        ["classes", "rename", "food", "meals", "--who", "ann"], ["classes", "split", "food", "lunch", "--who", "ann"],
         ["gaps"], ["suggest"], ["scan", "--effort", "3"], ["disagreements", "v1/probe", "v2/probe"],
         ["queue", "-n", "5", "--html", "x.html"], ["fiftyone", "--no-app"],
     ],
@@ -179,6 +178,19 @@ def test_a_filled_sheet_is_stored_whole_and_lifts_the_share_of_labels_right(benc
 def test_what_is_not_to_be_had_is_refused_in_words(bench, words):
     status, _, err = run_assay(*words, "-b", bench.path)
     assert status and "several labels a sample" in err and "hint:" in err
+
+
+def test_a_renamed_class_is_renamed_in_scores_and_queue(bench, tmp_path):
+    import shutil
+
+    shutil.copytree(bench.path, tmp_path / "b")
+    renamed, was = assay.open(tmp_path / "b"), bench.queue(n=20, random=0)
+    renamed.rename_class("food", "meals", who="ann")
+    now = renamed.queue(n=20, random=0)
+    assert now.given_label.str.contains('"meals"').any()
+    assert not now.given_label.str.contains('"food"').any()
+    assert not now.suggested_label.str.contains('"food"').any()
+    assert len(set(now["sample"]) & set(was["sample"])) >= 18
 
 
 def test_one_label_a_sample_is_another_bench(bench, tmp_path):
