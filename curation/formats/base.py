@@ -164,6 +164,7 @@ class Export:
     version: str = "HEAD"
     name: str = "data"  # of the bench's folder, for titles
     side: int | None = None  # of the squares that a DecodedFormat makes; None: as the images are
+    several: bool = False  # whether a label is a set of classes, as the JSON text of a list
 
 
 @runtime_checkable

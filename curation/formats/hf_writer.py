@@ -14,6 +14,7 @@ from assay.curation.formats.copying import read_originals
 from assay.curation.formats.hf_features import METADATA
 from assay.curation.formats.hf_rows import NO_LABEL
 from assay.curation.formats.hf_shards import CARD
+from assay.curation.tasks.multilabel import read_set
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def write_shards(folder: Path, export: Export) -> None:
     metas = [parse_metadata(meta) for meta in export.samples.meta]
     kinds = choose_kinds(metas)
     samples = export.samples.assign(parsed=metas)
-    features = make_features(export.classes, kinds)
+    features = make_features(export.classes, kinds, export.several)
     (folder / "data").mkdir()
     written = []
     there = samples["split"].unique()
@@ -63,7 +64,8 @@ def write_split(
 ) -> SplitFiles:
     """Write a split's shards, in the order in which images are read."""
     done = SplitFiles(name)
-    numbers = {label: i for i, label in enumerate(classes)}
+    number = {label: i for i, label in enumerate(classes)}
+    several = "feature" in features.get("label", {})
     schema = make_schema(features, kinds)
     writer, size = None, 0
     for group in group_rows(read_originals(samples)):
@@ -77,7 +79,7 @@ def write_split(
             "image": [dict(bytes=blob, path=os.path.basename(row.key)) for row, blob in group]
         }
         if classes:
-            columns["label"] = [numbers.get(row.label, NO_LABEL) for row, _ in group]
+            columns["label"] = [number_label(row.label, number, several) for row, _ in group]
         for column, kind in kinds.items():
             columns[column] = [cast_value(row.parsed.get(column), kind) for row, _ in group]
         writer.write_table(make_table(columns, schema))
@@ -90,6 +92,13 @@ def write_split(
         place = folder / f"{name}-{i:05}-of-{len(done.files):05}.parquet"
         done.files[i] = path.rename(place)
     return done
+
+
+def number_label(label: str | None, number: dict[str, int], several: bool) -> Any:
+    """Number a label: its class, -1 for none; or the classes of a set, None for none."""
+    if several:
+        return None if label is None else [number[name] for name in read_set(label)]
+    return number.get(label, NO_LABEL) if label else NO_LABEL
 
 
 def group_rows(rows: Iterator[tuple[Any, bytes]]) -> Iterator[list[tuple[Any, bytes]]]:
@@ -169,11 +178,15 @@ def cast_value(value: Any, kind: str) -> Any:
     return float(value) if kind == "float64" else value
 
 
-def make_features(classes: list[str], kinds: dict[str, str]) -> dict[str, Any]:
+def make_features(
+    classes: list[str], kinds: dict[str, str], several: bool = False
+) -> dict[str, Any]:
     """Make the features in the form that a schema's metadata has."""
     features: dict[str, Any] = {"image": {"_type": "Image"}}
     if classes:
         features["label"] = {"names": list(classes), "_type": "ClassLabel"}
+    if classes and several:
+        features["label"] = {"feature": features["label"], "_type": "Sequence"}
     return features | {c: {"dtype": kind, "_type": "Value"} for c, kind in kinds.items()}
 
 
@@ -183,6 +196,8 @@ def make_schema(features: dict[str, Any], kinds: dict[str, str]) -> pa.Schema:
     types = {"bool": pa.bool_(), "int64": pa.int64(), "float64": pa.float64()}
     types["string"] = pa.string()
     found = {"image": pa.struct({"bytes": pa.binary(), "path": pa.string()}), "label": pa.int64()}
+    if "feature" in features.get("label", {}):
+        found["label"] = pa.list_(pa.int64())
     found |= {column: types[kind] for column, kind in kinds.items()}
     told = {METADATA: json.dumps({"info": {"features": features}}).encode()}
     return pa.schema([(column, found[column]) for column in features], told)
@@ -195,10 +210,11 @@ def make_card(export: Export, features: dict[str, Any], written: list[SplitFiles
     listed = []
     for column, about in features.items():
         kind: Any = about.get("dtype", "image")
-        if about["_type"] == "ClassLabel":
-            names = {str(i): name for i, name in enumerate(about["names"])}
+        of = about.get("feature", about)
+        if of["_type"] == "ClassLabel":
+            names = {str(i): name for i, name in enumerate(of["names"])}
             kind = {"class_label": {"names": names}}
-        listed.append({"name": column, "dtype": kind})
+        listed.append({"name": column, "sequence" if "feature" in about else "dtype": kind})
     splits = [dict(name=s.name, num_bytes=s.bytes, num_examples=s.rows) for s in written]
     size = sum(file.stat().st_size for s in written for file in s.files)
     head = dict(
@@ -220,5 +236,6 @@ def make_card(export: Export, features: dict[str, Any], written: list[SplitFiles
     n = sum(s.rows for s in written)
     return (
         f"---\n{text}---\n\n# {title}\n\n{format_count(n, 'image')} in {format_count(len(export.classes), 'class')},"
-        f" exported by Assay at {export.version}. {NO_LABEL} says that an image has no label.\n"
+        f" exported by Assay at {export.version}. {'null' if export.several else NO_LABEL} says that an image has no"
+        " label.\n"
     )

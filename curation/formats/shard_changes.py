@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ def encode_label(
 ) -> Any:
     """Encode a label as one of the cells says it."""
     known = labels.raw.get(cell, {})
+    if labels.several and label is not None:
+        return json.loads(label)
     if label is None or label in known:
         return known.get(label or "")
     numbers = bool(known) and all(str(value).strip().isdigit() for value in known.values())

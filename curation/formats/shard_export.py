@@ -49,13 +49,13 @@ def write_shards(folder: Path, export: Export) -> None:
     """Write SPLIT-000000.tar, ... and classes.txt.
 
     A sample is ID.jpg (its file as it is), ID.cls (the line of its class in classes.txt, from 0) and ID.json, with
-    the name. One without a label has no .cls.
+    the name. One without a label has no .cls, nor has a label set: ID.json lists the names.
     """
     for split, samples in export.samples.groupby("split", sort=True):
         writer = ShardWriter(folder, str(split))
         try:
             for row, blob in read_originals(samples.sort_values(["source", "key"])):
-                writer.add(list_members(row, blob, export.classes))
+                writer.add(list_members(row, blob, None if export.several else export.classes))
         finally:
             writer.close()
     lines = [
@@ -64,20 +64,24 @@ def write_shards(folder: Path, export: Export) -> None:
     (folder / "classes.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def list_members(row: Any, blob: bytes, classes: list[str]) -> list[tuple[str, bytes]]:
-    """List the members of a sample: (name, bytes)."""
+def list_members(row: Any, blob: bytes, classes: list[str] | None) -> list[tuple[str, bytes]]:
+    """List the members of a sample: (name, bytes); classes: by number, None for label sets."""
+
+    def spell(label: str | None) -> Any:
+        return json.loads(label) if classes is None and label is not None else label
+
     fields = dict(
-        label=row.label,
+        label=spell(row.label),
         sample_id=row.sample_id,
         content_hash=row.content_hash,
         source=row.source,
         key=row.key,
-        given_label=row.given_label,
+        given_label=spell(row.given_label),
         tags=list(row.tags),
         meta=json.loads(row.meta) if isinstance(row.meta, str) else row.meta,
     )
     members = [(f"{row.sample_id}{choose_suffix(row.uri, blob)}", blob)]
-    if row.label is not None:
+    if row.label is not None and classes is not None:
         members.append((f"{row.sample_id}.cls", str(classes.index(row.label)).encode()))
     text = json.dumps(fields, ensure_ascii=False, sort_keys=True)
     return [*members, (f"{row.sample_id}.json", text.encode("utf-8", "surrogatepass"))]

@@ -12,6 +12,7 @@ from typing import Any
 from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.shard_files import TEXTS, ShardSample
 from assay.curation.formats.table_labels import holds_classes
+from assay.curation.tasks.multilabel import make_set, split_cell
 
 ENDINGS = ("cls", "class", "label", "target")  # of members that hold a label and nothing else
 FIELDS = (*ENDINGS, "class_name", "classname", "label_name", "label_text", "category", "labels")
@@ -40,15 +41,27 @@ class ShardLabels:
     raw: dict[str, dict[str, Any]] = field(default_factory=dict)  # cell -> label -> its value there
     endings: set[str] = field(default_factory=set)  # those of the cells that are files of their own
     exact: bool = False  # an export of ours: a blank or -1 may be a label
+    several: bool = False  # a cell lists the classes of its sample
 
     def read(self, sample: ShardSample) -> str | None:
         """Read the label of a sample, None where it has none."""
+        if self.several:
+            return self.read_list(sample.cells.get(self.shown or ""))
         if self.exact:
             return sample.cells.get(self.shown or "")
         text = as_label(sample.cells.get(self.shown or ""))
         if text is None or self.shown != self.numbered:
             return text
         return self.names[int(text)]
+
+    def read_list(self, value: Any) -> str | None:
+        """Read a list of classes, each its name or its number; None where there is none."""
+        if value is None or value == "":
+            return None
+        names = value if isinstance(value, list) else split_cell(str(value))
+        if self.names and all(isinstance(name, int) for name in names):
+            names = [self.names[number] for number in names]
+        return make_set(map(str, names))
 
 
 def as_label(value: Any) -> str | None:
@@ -60,9 +73,13 @@ def as_label(value: Any) -> str | None:
 
 
 def choose_labels(
-    samples: list[ShardSample], asked: str | None, folder: Path, notes: list[str]
+    samples: list[ShardSample],
+    asked: str | None,
+    folder: Path,
+    notes: list[str],
+    several: bool = False,
 ) -> ShardLabels:
-    """Choose what the samples are labelled by.
+    """Choose what the samples are labelled by; several: whether a sample may have several labels.
 
     UserError where it is several labels, boxes or captions; AmbiguousSource where it may be one of
     several.
@@ -80,6 +97,11 @@ def choose_labels(
     found = [asked] if asked else guess_cells(samples, cells, notes)
     if not found:
         return ShardLabels([], None)
+    if several:
+        names = next((names for f in NAMES if (names := read_names(folder / f))), [])
+        return fill_labels(
+            ShardLabels(found[:1], found[0], names, several=True), samples, folder, []
+        )
     for name in found:
         refuse_several(name, (sample.cells.get(name) for sample in samples))
     shown = next((name for name in found if not is_numbers(samples, name)), found[0])
@@ -91,6 +113,10 @@ def exported_labels(samples: list[ShardSample], folder: Path) -> ShardLabels:
 
     The name in .json, to the letter, and the number in .cls.
     """
+    if any(isinstance(sample.cells.get("label"), list) for sample in samples):
+        labels = ShardLabels(["label"], "label", exact=True, several=True)
+        labels.names = read_names(folder / NAMES[0])
+        return fill_labels(labels, samples, folder, [])
     return fill_labels(ShardLabels(["cls", "label"], "label", exact=True), samples, folder, [])
 
 
@@ -107,7 +133,7 @@ def fill_labels(
             if (label := labels.read(sample)) is not None and name in sample.cells
         }
     for name in labels.cells:
-        if is_numbers(samples, name) and not labels.names:
+        if not labels.several and is_numbers(samples, name) and not labels.names:
             name_numbers(labels, name, folder, notes)
     return labels
 
@@ -169,7 +195,7 @@ def refuse_several(name: str, values: Iterable[Any]) -> None:
         if isinstance(value, list) or isinstance(value, str) and SEVERAL.fullmatch(value):
             raise UserError(
                 f"expected one class for each image, found several in {name}: {str(value)[:80]}",
-                "several labels an image are not read yet: --pictures-only imports without them",
+                "--multilabel reads them all; --pictures-only imports without them",
             )
 
 

@@ -14,7 +14,7 @@ from assay.curation.media.pixels import Pixels
 from assay.curation.media.stored_traits import load_traits
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import list_members, task_of
 from assay.curation.versioning.class_list import numbered_classes
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class TorchDataset:
     """Kept, labelled samples for a torch DataLoader, as torchvision has them.
 
     An item is (image, target): a PIL image at its own size, or a uint8 array (side, side, 3) with `arrays`; and the
-    index of its class in `classes`. `targets` has all of these, `samples` the ids.
+    index of its class in `classes`. `targets` has all of these, `samples` the ids. Of several labels a sample the
+    target is 0 or 1 for each class (k,), float32, as losses want it.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class TorchDataset:
         bench: Bench,
         frame: pd.DataFrame,
         transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[int], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
         arrays: bool = False,
         version: str | int = "HEAD",
     ) -> None:
@@ -43,15 +44,15 @@ class TorchDataset:
         version: that it is of, for the order of its classes.
         arrays: the bench's own copies, at the working size: the longest side of any, at most 128 pixels.
         """
-        refuse_task(
-            bench,
-            "a dataset of class indices",
-            "bench.frame(version, split) has the sets of classes, as JSON lists",
-        )
-        frame = frame[frame.label.notna()]
-        self.classes: list[str] = numbered_classes(bench, sorted(set(frame.label)), version)
+        frame, task = frame[frame.label.notna()], task_of(bench)
+        used = list_members(task, frame.label)
+        self.classes: list[str] = numbered_classes(bench, used, version)
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
-        self.targets = [self.class_to_idx[c] for c in frame.label]
+        self.targets: list[Any] = list(task.targets(frame.label, self.classes))
+        if task.name == "classification":
+            self.targets = list(map(int, self.targets))
+        else:
+            self.targets = [row.astype("f4") for row in self.targets]
         self.samples, self.uris = list(frame.index), list(frame.uri)
         self.transform, self.target_transform, self.arrays = transform, target_transform, arrays
         self.traits = load_traits(bench.arrays)

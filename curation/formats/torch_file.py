@@ -18,6 +18,7 @@ from assay.curation.media.stored_traits import load_traits
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 from assay.curation.system.extras import require
+from assay.curation.tasks.multilabel import set_targets
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class TorchFile:
         """Write a file for each split; returns its shape and size.
 
         Images have their own size, and all one; or are squares of `side` pixels, resized from the bench's own copies,
-        as training sees them. A sample without a label has the target -1. UserError for images of several sizes.
+        as training sees them. A sample without a label has the target -1. Targets of label sets are 0 or 1 for each
+        class (n, k), and float32, as losses want them. UserError for images of several sizes.
         """
         require("train", "torch")
         import torch
@@ -42,14 +44,13 @@ class TorchFile:
         samples, side, classes = export.samples, export.side, export.classes
         assert export.bench, "the bench has the pixels"
         check_sizes(samples, side)
-        index = {name: i for i, name in enumerate(classes)}
         out = []
         for split, rows in samples.groupby("split", sort=False):
             check_memory(rows, side, str(split))
             images = load_images(export.bench, rows, side)
             data = dict(
                 images=torch.from_numpy(images),
-                targets=torch.tensor([index.get(label, -1) for label in rows.label]),
+                targets=torch.from_numpy(number_labels(rows.label, classes, export.several)),
                 classes=classes,
                 ids=list(map(str, rows.sample_id)),
                 keys=list(map(str, rows.key)),
@@ -63,6 +64,14 @@ class TorchFile:
 
 
 FORMAT = TorchFile()
+
+
+def number_labels(labels: pd.Series, classes: list[str], several: bool) -> np.ndarray:
+    """Number labels: class indices (n,) int64, or of sets 0 and 1 (n, k) float32; -1 for none."""
+    if several:
+        return set_targets(labels, classes).astype("f4")
+    index = {name: i for i, name in enumerate(classes)}
+    return np.array([index.get(label, -1) for label in labels], "i8")
 
 
 def check_sizes(samples: pd.DataFrame, side: int | None) -> None:

@@ -33,6 +33,7 @@ from assay.curation.formats.shard_labels import (
 )
 from assay.curation.formats.tar_rewrite import rewrite_tar
 from assay.curation.media.containers.tar_index import index_tar
+from assay.curation.tasks.base import find_task, list_members
 from assay.curation.text import find_flaw, format_count
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class WebDataset:
             ),
             unread,
             list_classes(labels),
+            task="multilabel" if labels.several else "classification",
         )
 
     def write(self, folder: Path, export: Export) -> None:
@@ -174,19 +176,24 @@ def choose_sample_labels(
     first = samples[0][0].cells
     if not asked and path.is_dir() and (path / "assay.json").is_file() and "sample_id" in first:
         return exported_labels([sample for sample, _ in samples], path)
-    return choose_labels([sample for sample, _ in samples], asked, folder_of(path), notes)
+    found = [sample for sample, _ in samples]
+    return choose_labels(found, asked, folder_of(path), notes, options.multilabel)
 
 
 def read_label(sample: ShardSample, labels: ShardLabels) -> tuple[str | None, str | None]:
     """Read a sample's label; returns (label, what is wrong with it)."""
-    label = labels.read(sample)
+    try:
+        label = labels.read(sample)
+    except (ValueError, IndexError) as e:
+        return None, f"has labels that cannot be read: {e}"
     wrong = find_flaw(label or "")
     return label, wrong and f"has a label that {wrong}"
 
 
 def describe_roles(rows: list[dict], labels: ShardLabels, said_split: str) -> dict[str, str]:
     """Say what became label, split and metadata."""
-    names = {row["label"] for row in rows} - {None}
+    task = find_task("multilabel" if labels.several else "classification")
+    names = list_members(task, (row["label"] for row in rows))
     said = " and ".join(f".{c}" if c == "cls" else c for c in labels.cells)
     named = f", named by {labels.names_file.name}" if labels.names_file else ""
     roles = {"label": f"{said}{named} ({len(names):,} classes)" if names else "none"}

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 SOURCE = "source"  # the format of each source itself
 
 OF_ANY_MEDIUM = ("manifest", "cleanlab")  # these name samples, and hold none
-OF_ANY_TASK = ("manifest", "cleanlab")  # these have labels as text, of sets as JSON lists
+# these hold several labels a sample
+OF_ANY_TASK = ("manifest", "cleanlab", "huggingface", "webdataset", "torch")
 
 
 def export_version(
@@ -117,7 +118,9 @@ def export_version(
         else:
             used = list_members(task, samples.label)
             classes = numbered_classes(bench, used, version)
-            export = Export(samples, classes, copy, bench, str(version), bench.path.name, side)
+            several = task.name == "multilabel"
+            name = bench.path.name
+            export = Export(samples, classes, copy, bench, str(version), name, side, several)
             notes += writers[format].write(partial, export) or []
         (partial / "assay.json").write_text(json.dumps(about, indent=1))
     return about | dict(folder=str(folder), format=format, notes=notes)
