@@ -12,7 +12,7 @@ from typing import Any
 from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.shard_files import TEXTS, ShardSample
 from assay.curation.formats.table_labels import holds_classes
-from assay.curation.tasks.multilabel import make_set, split_cell
+from assay.curation.tasks.multilabel import parse_set
 
 ENDINGS = ("cls", "class", "label", "target")  # of members that hold a label and nothing else
 FIELDS = (*ENDINGS, "class_name", "classname", "label_name", "label_text", "category", "labels")
@@ -42,6 +42,7 @@ class ShardLabels:
     endings: set[str] = field(default_factory=set)  # those of the cells that are files of their own
     exact: bool = False  # an export of ours: a blank or -1 may be a label
     several: bool = False  # a cell lists the classes of its sample
+    marks: bool = False  # such a list has a 0 or 1 for each class
 
     def read(self, sample: ShardSample) -> str | None:
         """Read the label of a sample, None where it has none."""
@@ -58,10 +59,34 @@ class ShardLabels:
         """Read a list of classes, each its name or its number; None where there is none."""
         if value is None or value == "":
             return None
-        names = value if isinstance(value, list) else split_cell(str(value))
-        if self.names and all(isinstance(name, int) for name in names):
-            names = [self.names[number] for number in names]
-        return make_set(map(str, names))
+        said = value if isinstance(value, list) else split_text(str(value))
+        if self.marks:
+            said = [number for number, mark in enumerate(said) if mark]
+        if self.names and all(isinstance(name, int) for name in said):
+            said = [self.names[number] for number in said]
+        return parse_set(json.dumps([str(name) for name in said]), {*map(str, said)})
+
+
+def split_text(text: str) -> list:
+    """Split the text of a member into classes: a JSON list, names or numbers between | ; or ,."""
+    if text.lstrip().startswith("["):
+        return json.loads(text)
+    parts = [part.strip() for part in re.split(r"[|;,]", text)]
+    return [int(part) if part.isdigit() else part for part in parts]
+
+
+def are_marks(values: list[Any]) -> bool:
+    """Say whether lists have a 0 or 1 for each class.
+
+    All are of one length then, and one has two that are equal.
+    """
+    try:
+        lists = [v if isinstance(v, list) else split_text(str(v)) for v in values]
+    except ValueError:
+        return False
+    if len({len(one) for one in lists}) != 1 or not all(m in (0, 1) for one in lists for m in one):
+        return False
+    return len(lists[0]) > 1 and any(len(set(one)) < len(one) for one in lists)
 
 
 def as_label(value: Any) -> str | None:
@@ -99,9 +124,9 @@ def choose_labels(
         return ShardLabels([], None)
     if several:
         names = next((names for f in NAMES if (names := read_names(folder / f))), [])
-        return fill_labels(
-            ShardLabels(found[:1], found[0], names, several=True), samples, folder, []
-        )
+        lists = [sample.cells[found[0]] for sample in samples if found[0] in sample.cells]
+        labels = ShardLabels(found[:1], found[0], names, several=True, marks=are_marks(lists))
+        return fill_labels(labels, samples, folder, [])
     for name in found:
         refuse_several(name, (sample.cells.get(name) for sample in samples))
     shown = next((name for name in found if not is_numbers(samples, name)), found[0])
@@ -195,7 +220,7 @@ def refuse_several(name: str, values: Iterable[Any]) -> None:
         if isinstance(value, list) or isinstance(value, str) and SEVERAL.fullmatch(value):
             raise UserError(
                 f"expected one class for each image, found several in {name}: {str(value)[:80]}",
-                "--multilabel reads them all; --pictures-only imports without them",
+                "--multilabel reads several labels a sample; --pictures-only imports without them",
             )
 
 

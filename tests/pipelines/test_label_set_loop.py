@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 import assay
-from assay.curation.errors import UserError
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.helpers import run_assay
 from tests.label_sets import truth_of, write_sets

@@ -1,6 +1,8 @@
 """Label sets go out in the formats that hold them, and come in again as they were."""
 
+import io
 import json
+import tarfile
 
 import numpy as np
 import pandas as pd
@@ -77,3 +79,28 @@ def test_formats_of_one_class_say_which_hold_sets(bench, tmp_path, format):
     with pytest.raises(UserError) as e:
         bench.export(tmp_path / "out", format=format)
     assert "several labels a sample" in str(e.value) and "webdataset" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "cells, sets",
+    [
+        (["[1]", "[0, 2]", "[]"], [["dog"], ["cat", "emu"], []]),
+        (["0,1,0", "1,0,1", "0,0,0"], [["dog"], ["cat", "emu"], []]),
+        (["dog", "cat|emu", "[]"], [["dog"], ["cat", "emu"], []]),
+    ],
+)
+def test_other_peoples_shards_with_several_labels(tmp_path, cells, sets):
+    """Numbers of classes.txt, marks of 0 and 1, or names, in .cls."""
+    (tmp_path / "s").mkdir()
+    with tarfile.open(tmp_path / "s" / "a-000.tar", "w") as tar:
+        for i, cell in enumerate(cells):
+            blob = io.BytesIO()
+            Image.fromarray(np.full((8, 8, 3), 60 * i, "u1")).save(blob, "png")
+            for ending, member in (("png", blob.getvalue()), ("cls", cell.encode())):
+                info = tarfile.TarInfo(f"{i}.{ending}")
+                info.size = len(member)
+                tar.addfile(info, io.BytesIO(member))
+    (tmp_path / "s" / "classes.txt").write_text("cat\ndog\nemu\n")
+    bench = assay.create(tmp_path / "b")
+    bench.add(tmp_path / "s", multilabel=True, progress=False)
+    assert [json.loads(label) for label in bench.state().sort_values("key").label] == sets
