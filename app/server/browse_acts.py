@@ -14,7 +14,8 @@ from assay.app.server.guard_act import freeze_selection
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.splits import LOCKED
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import refuse_task, task_of
+from assay.curation.tasks.multilabel import make_set, read_set
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,18 @@ if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
 PAINTED = 0.3  # seconds until a page has painted its act: scoring sooner would slow it
-ACTS = ("label", "new_class", "suggested", "verdict", "keep", "split", "tag", "guard")
+ACTS = (
+    "label",
+    "add_label",
+    "remove_label",
+    "new_class",
+    "suggested",
+    "verdict",
+    "keep",
+    "split",
+    "tag",
+    "guard",
+)
 
 
 def act(view: BrowseView, session: ReviewSession, asked: dict, who: str) -> dict[str, Any]:
@@ -100,8 +112,19 @@ def refuse_one_label(bench: Bench, decision: dict) -> None:
         refuse_task(
             bench,
             "the label of a selection",
-            "their other classes would be lost: Review sets the classes of each, and so does a CSV (assay edit)",
+            "their other classes would be lost: add a label to them, or take one away with a minus before it",
         )
+    elif changed_class(decision) and task_of(bench).name == "classification":
+        raise UserError(
+            "expected one label for samples that have one each, found a label to add or to take away",
+            "reload the page",
+        )
+
+
+def changed_class(decision: dict) -> str:
+    """Name the class that an act adds to label sets, or takes away from them; "" for none."""
+    name = decision.get("add_label") or decision.get("remove_label") or ""
+    return name if isinstance(name, str) else ""
 
 
 def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str, int]]:
@@ -116,6 +139,10 @@ def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str,
         lacking, why = rows.label.isna().to_numpy(), "without a label"
     elif decision.get("suggested") is True:
         lacking, why = rows.suggestion.isna().to_numpy(), "without a suggestion"
+    elif name := changed_class(decision):
+        has = np.array([isinstance(v, str) and name in read_set(v) for v in rows.label], bool)
+        adds = "add_label" in decision
+        lacking, why = (has, "with it already") if adds else (~has, "without it")
     lacking = lacking & ~locked
     counts = {"locked": int(locked.sum()), why: int(lacking.sum())}
     return ~locked & ~lacking, {k: n for k, n in counts.items() if n}
@@ -123,12 +150,21 @@ def leave_out(rows: pd.DataFrame, decision: dict) -> tuple[np.ndarray, dict[str,
 
 def make_rows(samples: pd.DataFrame, decision: dict) -> list[dict]:
     """Make the decision on each sample."""
-    plain = {k: v for k, v in decision.items() if k != "suggested"}
+    apart = ("suggested", "add_label", "remove_label")
+    plain = {k: v for k, v in decision.items() if k not in apart}
     hints = samples.suggestion.astype(object).where(samples.suggestion.notna(), None)
     if decision.get("suggested") is True:
         return [
             plain | dict(sample=s, suggested_label=label, label=label)
             for s, label in zip(samples.index, hints)
+        ]
+    if name := changed_class(decision):
+        given = samples.label.astype(object).where(samples.label.notna(), "[]")
+        added = {name} if "add_label" in decision else set()
+        sets = [make_set({*read_set(was)} - {name} | added) for was in given]
+        return [
+            plain | dict(sample=s, suggested_label=hint, label=label)
+            for s, hint, label in zip(samples.index, hints, sets)
         ]
     if decision.get("verdict") == "confirm":
         # a confirmation is of the label that was on the screen

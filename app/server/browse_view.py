@@ -27,6 +27,7 @@ from assay.curation.filtering.table import SampleTable
 from assay.curation.filtering.views import ASKED
 from assay.curation.media.base import media_of
 from assay.curation.splits import LOCKED
+from assay.curation.tasks.base import task_of
 from assay.curation.tasks.multilabel import show_set
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import tabulate_classes
@@ -300,6 +301,7 @@ class BrowseView:
             given=str(self.bench.given),
             views=self.list_views(),
             medium=media_of(self.bench).name,
+            several=task_of(self.bench).name == "multilabel",
             words=reader.name if reader else None,
         )
 

@@ -6,6 +6,7 @@ All are of the table of samples that Browse has: a row's number means the same s
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.features import image_map
 from assay.curation.filtering.facets import BARS, encode, few_numbers, tidy
+from assay.curation.tasks.multilabel import read_set
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +29,7 @@ NONE, LOCKED, OTHER = 65_535, 65_534, 65_533
 MOST = 1_000  # values with a colour; the others share one
 NO_COLOUR = ("sample", "key", "path")  # different for each sample
 METHODS = ("umap", "components")
+NOT = "\0not"  # of a colour by one class of sets: those without it
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,20 @@ def pack_colours(view: BrowseView, by: str) -> bytes:
     """
     with view.lock:
         snapshot, stamp = view.refresh().snapshot, view.stamp
+    by, one = split_colour(snapshot.columns, by)
     column = snapshot.column(by)
     if by in NO_COLOUR:
         raise UserError(
             f"expected a column that several samples share, found {by}", "choose another"
         )
-    colours = colour_column(column, snapshot.array(by))
+    array = snapshot.array(by)
+    colours = colour_members(array, one) if one else colour_column(column, array)
     if column.hidden_for_test:
         colours.codes[snapshot.locked] = LOCKED
     header = dict(
         by=by,
+        one=one,
+        sets=column.sets,
         kind=column.kind,
         says=column.says,
         table=stamp,
@@ -126,6 +133,20 @@ def colour_column(column: Column, array: pa.Array) -> Colours:
         return colour_lists(array)
     texts = encode(array)
     return rank_values(texts.indices.fill_null(-1).to_numpy(), texts.dictionary.to_pylist())
+
+
+def split_colour(columns: Collection[str], by: str) -> tuple[str, str]:
+    """Split what to colour by: a column, or label:cat, a column of sets and one class of them."""
+    name, _, one = by.partition(":")
+    return (name, one) if one and by not in columns and name in columns else (by, "")
+
+
+def colour_members(array: pa.Array, one: str) -> Colours:
+    """Colour label sets by whether they have one class: it, or none of it."""
+    texts = encode(array)
+    has = [one in read_set(text) for text in texts.dictionary.to_pylist()]
+    of = np.array([*(0 if h else 1 for h in has), NONE], "<u2")  # code -1 indexes the last
+    return Colours(of[texts.indices.fill_null(-1).to_numpy()], [one, NOT])
 
 
 def colour_lists(array: pa.Array) -> Colours:

@@ -48,19 +48,24 @@ export class Acts {
       option.textContent = n ? words : OF_ALL[what] ?? words;
     }
   }
-  offer(classes) { this.names.replaceChildren(...classes.map((c) => make("option", { value: c }))); }
+  offer(classes, several = false) { // several: a label is added to those that a sample has, or taken away
+    this.several = several;
+    if (several) Object.assign(this.label, { placeholder: "add label, or −label …", ariaLabel: "add a label to the selected samples; a minus before it takes it away" });
+    this.names.replaceChildren(...classes.flatMap((c) => (several ? [c, `−${c}`] : [c])).map((c) => make("option", { value: c })));
+  }
   say(words, ...buttons) { this.says.replaceChildren(...(words ? [make("span", { text: words })] : []), ...buttons); }
   button(words, onclick, main) { return make("button", { text: words, onclick, class: main ? "main" : "" }); }
 
   labelled(added) { // a class by its name, or by as much of it as no other begins with; a new one is asked about
-    const said = this.label.value.trim(), all = this.classes(), fits = all.filter((c) => c.toLowerCase().startsWith(said.toLowerCase()));
+    const whole = this.label.value.trim(), all = this.classes(), away = this.several && !all.includes(whole) && /^[-−]/.test(whole), said = away ? whole.slice(1).trim() : whole, fits = all.filter((c) => c.toLowerCase().startsWith(said.toLowerCase()));
     const one = all.find((c) => c === said) ?? all.find((c) => c.toLowerCase() === said.toLowerCase()) ?? (said && fits.length === 1 ? fits[0] : null);
     if (!said) return;
     const done = () => { this.label.value = ""; };
+    if (one && this.several) return this.act(away ? `take away the label ${one}` : `add the label ${one}`, away ? { remove_label: one } : { add_label: one }, done);
     if (one) return this.act(`label ${one}`, { label: one }, done);
     if (fits.length) return this.say(`${count(fits.length)} classes begin like that`);
-    if (added) return this.act(`label ${said}, a new class`, { label: said, new_class: true }, done);
-    this.say(`no class is called ${said}`, this.button(`add it as a new class (Shift and Enter)`, () => this.labelled(true)));
+    if (added && !away) return this.act(`${this.several ? "add the label" : "label"} ${said}, a new class`, { [this.several ? "add_label" : "label"]: said, new_class: true }, done);
+    this.say(`no class is called ${said}`, ...(away ? [] : [this.button(`add it as a new class (Shift and Enter)`, () => this.labelled(true))]));
   }
   other(what) {
     const n = this.selection.size, rows = () => (n ? this.selection.body(this.order(), this.of(), this.table()) : { of: this.of(), but: [] });

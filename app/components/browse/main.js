@@ -40,7 +40,7 @@ export function browse(root, component, Middle) {
   const shared = new SharedSelection(selection, () => now?.table, drawSelection), leave = () => middle.focus();
   const filter = new FilterBar({ apply, view: () => wanted, leave, size, facets: () => { root.classList.toggle("faceted"); localStorage.setItem(`assay:faceted${home}`, root.classList.contains("faceted")); middle.relayout(); }, elsewhere: Middle.elsewhere, saveView, openView, dropped: (name) => outside.picture(name), choose: () => outside.choose() });
   const facets = new Facets({ apply, view: () => wanted, colourOf });
-  const middle = new Middle({ root, selection, colourOf, apply, opened: openSample, enlarge: () => inspector.zoom(), painted, view: () => wanted, set: () => now, inspecting: () => (inspector.root.hidden ? null : inspector.id), get stopped() { return stopped; } });
+  const middle = new Middle({ root, selection, colourOf, classes: () => classes, apply, opened: openSample, enlarge: () => inspector.zoom(), painted, view: () => wanted, set: () => now, inspecting: () => (inspector.root.hidden ? null : inspector.id), get stopped() { return stopped; } });
   const inspector = new Inspector({ who: () => root.who, open: openSample, like: alike, exemplar: (ids) => exemplar(ids), close, step: (by) => middle.step(by), colourOf, ahead: () => middle.ahead?.() ?? [] });
   const acts = new Acts({ selection, order: () => now?.order ?? [], of: () => now?.of, table: () => now?.table, classes: () => classes, who: () => root.who, askName, stored, away, leave, like, exemplar: () => exemplar(), showExport, hand, view: () => view, showOne: openSample, showSome: (ids) => apply({ chips: [spell({ name: "sample", values: ids })], search: "" }), offerViews: (views) => filter.offer(views), get stopped() { return stopped; } });
   const offline = make("div", { class: "offline", role: "alert", hidden: true });
@@ -137,7 +137,7 @@ export function browse(root, component, Middle) {
     filter.describe(said);
     filter.offer(said.views ?? []);
     facets.describe(columns);
-    acts.offer(classes);
+    acts.offer(classes, said.several);
     if (now) { filter.draw(view, now); facets.refresh(); }
     middle.recolour(columns);
   }

@@ -28,8 +28,15 @@ export class Colours {
     for (let i = 0; i < bars; i++) this.colours.set(i, along(worst ? 1 - i / (bars - 1) : i / (bars - 1)));
   }
   pick(value, i, colourOf) {
+    if (this.sets && this.one) return i ? GREY[OTHER] : parse(colourOf(value));
+    if (this.sets) return turn(i);
     if (CLASSES.includes(this.by) || this.by.endsWith("_suggestion")) return parse(colourOf(value));
     return this.values.length <= COLOURS.length ? parse(COLOURS[i]) : turn(i);
+  }
+  words(value) { // of label sets in place of their JSON
+    if (!this.sets) return undefined;
+    if (this.one) return value === this.one ? value : `not ${this.one}`;
+    return JSON.parse(value).join(" · ") || "no class";
   }
   count(order) { // samples of the filter by code
     const out = new Uint32Array(65536);

@@ -142,7 +142,7 @@ export class MapView {
     });
   }
   recolour(columns) {
-    if (columns) this.legend.describe(columns, this.by);
+    if (columns) this.legend.describe(columns, this.by, this.page.classes?.() ?? []);
     if (!this.answer) return;
     this.colours = new Colours(...this.answer, this.page.colourOf);
     if (this.places?.table === this.colours.table) this.points.colour(this.colours.codes, this.colours.colours);
