@@ -1,6 +1,8 @@
 // One image under its number, one key for its class; an answer is stored before the next image comes, and can be taken back.
+// Of several labels a sample keys choose and unchoose classes, and Enter stores what is chosen.
 
 import { gate, keysOf, load, presses, typed } from "./seen.js";
+import { readSet, showSet } from "./review/sets.js";
 import { closeUp, drawTools, makeViewer } from "./viewer.js";
 
 const ZOOM = { "+": "closer", "=": "closer", "-": "farther", ".": "fit" }; // keys that are no class's
@@ -14,10 +16,10 @@ export default function (component) {
 }
 
 function blind(root, component) {
-  const { audit, rows } = component.data, $ = (name) => root.querySelector(`[data-is="${name}"]`);
+  const { audit, rows, several } = component.data, $ = (name) => root.querySelector(`[data-is="${name}"]`);
   const said = new Map(component.data.said), pictures = new Map(), press = presses(); // in the order of the answers
   const order = [...rows.filter((row) => said.has(row)), ...rows.filter((row) => !said.has(row))];
-  let classes = component.data.classes, keys = keysOf(classes, "nuty"), at = said.size, busy = false, stopped = false;
+  let classes = component.data.classes, keys = keysOf(classes, "nuty"), at = said.size, busy = false, stopped = false, chosen = new Set();
   const picture = (row) => { if (!pictures.has(row)) { const img = load(`/assay/audit/${audit}/${row}?side=512`); img.alt = `row ${row}`; pictures.set(row, img); } return pictures.get(row); };
   let drawView = () => {};
   const viewer = makeViewer($("picture"), { whole: root, changed: (view) => drawView(view) }); // nothing to compare with: the audit is blind
@@ -31,7 +33,9 @@ function blind(root, component) {
     viewer.show(row === undefined ? null : picture(row), row === undefined ? null : closeUp(picture(row).src));
     order.slice(at + 1, at + 8).forEach(picture);
     $("count").textContent = row === undefined ? `all ${order.length} are answered: U takes the last one back` : `${at + 1} of ${order.length}`;
-    $("said").textContent = said.has(row) ? `you said: ${said.get(row) ?? "not sure"}` : "";
+    $("said").textContent = said.has(row) ? `you said: ${showSet(said.get(row) ?? "not sure")}` : "";
+    chosen = new Set(several ? readSet(said.get(row)) : []);
+    drawChosen();
     root.classList.toggle("done", row === undefined);
     root.dataset.left = order.length - said.size;
   }
@@ -74,17 +78,28 @@ function blind(root, component) {
     show();
   }
   const step = (to) => { if (!busy && !see.asking() && to >= 0 && to <= order.length && (to < at || said.has(order[at]) || see.passable())) { at = to; show(); } };
-  const acts = { n: (e) => say(null, e.timeStamp), u: () => one(() => takeBack([...said.keys()].slice(-1))), arrowleft: () => step(at - 1), arrowright: () => step(at + 1),
+  const choose = (label) => { if (!chosen.delete(label)) chosen.add(label); drawChosen(); return true; };
+  const answer = (label, pressed) => (several ? choose(label) : say(label, pressed));
+  function drawChosen() {
+    if (!several) return;
+    for (const b of $("classes").children) b.ariaPressed = String(chosen.has(b.dataset.label));
+    $("store").lastChild.textContent = `store: ${[...chosen].sort().join(", ") || "no class"}`;
+  }
+  const acts = { ...(several && { enter: (e) => say(JSON.stringify([...chosen].sort()), e.timeStamp) }), n: (e) => say(null, e.timeStamp), u: () => one(() => takeBack([...said.keys()].slice(-1))), arrowleft: () => step(at - 1), arrowright: () => step(at + 1),
     "/": () => $("type").focus() };
   const button = (key, name, press) => { const b = document.createElement("button"), k = document.createElement("kbd"); k.textContent = key; b.append(...(key ? [k] : []), name); b.onclick = press; return b; };
-  $("acts").replaceChildren(button("N", "not sure", acts.n), button("U", "undo", acts.u), button("←", "back", acts.arrowleft), button("→", "forward", acts.arrowright));
+  const storing = button("Enter", "store", (e) => acts.enter(e));
+  storing.dataset.is = "store";
+  $("acts").replaceChildren(...(several ? [storing] : []), button("N", "not sure", acts.n), button("U", "undo", acts.u), button("←", "back", acts.arrowleft), button("→", "forward", acts.arrowright));
   function drawClasses() {
     keys = keysOf(classes, "nuty");
-    $("classes").replaceChildren(...classes.map((name, i) => button(keys[i] ?? "", name, (e) => say(name, e.timeStamp))));
+    $("classes").replaceChildren(...classes.map((name, i) => Object.assign(button(keys[i] ?? "", name, (e) => answer(name, e.timeStamp)), { title: name })));
+    [...$("classes").children].forEach((b, i) => { b.dataset.label = classes[i]; });
+    drawChosen();
     $("names").replaceChildren(...classes.map((name) => Object.assign(document.createElement("option"), { value: name })));
   }
   drawClasses();
-  typed($("type"), () => classes, (label, pressed) => say(label, pressed), (words) => ($("problem").textContent = words), (label, pressed) => say(label, pressed, true));
+  typed($("type"), () => classes, (label, pressed) => answer(label, pressed), (words) => ($("problem").textContent = words), (label, pressed) => (several ? ($("problem").textContent = `no class is called ${label}: add it on Classes, and begin a sheet anew`) && false : say(label, pressed, true)));
 
   const key = (e) => {
     const held = press.held(e), from = e.composedPath()[0], mine = () => { e.preventDefault(); e.stopPropagation(); };
@@ -96,7 +111,7 @@ function blind(root, component) {
     const class_ = keys.indexOf(e.key.toLowerCase()), act = acts[e.key.toLowerCase()];
     if (class_ < 0 && !act) return;
     mine();
-    if (!held) class_ >= 0 ? say(classes[class_], e.timeStamp) : act(e);
+    if (!held) class_ >= 0 ? answer(classes[class_], e.timeStamp) : act(e);
   };
   document.addEventListener("keydown", key, true);
   show();

@@ -20,7 +20,7 @@ from assay.curation.errors import UserError
 from assay.curation.review import audit
 from assay.curation.review.label_noise import describe_noise, estimate_noise
 from assay.curation.statistics import wording
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
@@ -35,11 +35,6 @@ def draw(bench: Bench) -> None:
     left.markdown("# Blind audit")
     with right:
         who = ask_reviewer(bench)
-    refuse_task(
-        bench,
-        "a blind audit on this page",
-        "`assay audit -n 100 -o SHEET` writes a sheet to fill in with a|b",
-    )
     if not (bench.state()["split"] == "test").any():
         st.info("There is no test split here. Its labels can be audited once there is one.")
         return st.caption(f"`assay split -b {bench.given}` draws splits: `assay split --help`.")
@@ -66,7 +61,13 @@ def draw_sheet(bench: Bench, name: str, who: str) -> None:
     )
     said = [(row, answer["label"] or None) for row, answer in answers.items()]
     sheet(
-        data=dict(audit=name, rows=rows, said=said, classes=audit_sheet.list_answers(bench, name)),
+        data=dict(
+            audit=name,
+            rows=rows,
+            said=said,
+            classes=audit_sheet.list_answers(bench, name),
+            several=task_of(bench).name == "multilabel",
+        ),
         key="sheet",
         on_done_change=lambda: None,
     )

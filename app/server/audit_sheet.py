@@ -15,6 +15,7 @@ from assay.curation.review import audit
 from assay.curation.review.audit_answers import apply_answers
 from assay.curation.review.audit_sheet import start_audit
 from assay.curation.system import permissions
+from assay.curation.tasks.base import task_of
 from assay.curation.versioning.class_changes import add_classes, check_name
 from assay.curation.versioning.decision_cells import parse_number
 
@@ -84,15 +85,14 @@ def save_answer(bench: Bench, name: str, answer: dict) -> dict:
     It is durable when this returns.
     """
     row, label, verdict, seconds = (answer.get(k) for k in ("row", "label", "verdict", "seconds"))
-    new = answer.get("new_class") is True
+    several = task_of(bench).name == "multilabel"
+    new = answer.get("new_class") is True and not several  # a new class of sets is added on Classes
     there = type(row) is int and row in row_images(bench, name)
     if there and answer.get("undo") is True:
         return append_answer(bench, name, dict(row=row, undo=True))
     fine = (
         there
-        and (
-            label is None or isinstance(label, str) and (new or label in list_answers(bench, name))
-        )
+        and (label is None or isinstance(label, str) and (new or is_answer(bench, name, label)))
         and verdict in (None, "unsure")
     )
     try:
@@ -109,6 +109,14 @@ def save_answer(bench: Bench, name: str, answer: dict) -> dict:
         check_name(label)
         stored |= dict(new_class=label)
     return append_answer(bench, name, stored)
+
+
+def is_answer(bench: Bench, name: str, label: str) -> bool:
+    """Say whether a label is one of the classes of an audit, or a set of these."""
+    try:
+        return task_of(bench).parse(label, list_answers(bench, name)) == label
+    except ValueError:
+        return False
 
 
 def list_answers(bench: Bench, name: str) -> list[str]:

@@ -171,7 +171,6 @@ def count_unreviewed(review: dict) -> int:
 def show_queue(args: argparse.Namespace) -> None:
     """List what to review next, worst first, beside a random sample."""
     from assay.curation.review import queue
-    from assay.curation.tasks.base import task_of
     from assay.curation.versioning.pointers import find_position
 
     bench = open_bench(args)
@@ -191,10 +190,8 @@ def show_queue(args: argparse.Namespace) -> None:
         then = f"{fill}, then: assay edit {args.csv} --who {name_reviewer(args)} -b {bench.given}"
     else:
         which = f" --mistake {shlex.join(args.mistakes)}" if args.mistakes else ""
-        page = task_of(bench).name == "classification"  # a page offers one label a sample
-        file = "--html sheet.html" if page else "--csv queue.csv"
-        what = "a page to decide from" if page else "a sheet to fill in"
-        then = f"assay queue{which} -n {args.n} {file} -b {bench.given} writes {what}"
+        command = f"assay queue{which} -n {args.n} --html sheet.html -b {bench.given}"
+        then = f"{command} writes a page to decide from"
     if args.html:
         then = write_sheet(args, bench, rows)
     if args.json or args.csv:

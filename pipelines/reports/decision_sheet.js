@@ -6,6 +6,8 @@ const COLUMNS = ["sample", "label", "verdict", "keep", "given_label", "suggested
 // the keys of the workbench's page for review
 const KEYS = { " ": "confirm", g: "confirm", enter: "suggested", s: "suggested", n: "unsure", d: "drop", u: "undo", backspace: "undo", arrowleft: "back", arrowright: "forward" };
 const LONGEST = 300; // seconds: whoever takes longer was somewhere else
+const SEVERAL = "several" in document.querySelector("main").dataset; // a label is a set of classes, as a JSON list
+const tell = (label) => (SEVERAL && label.startsWith("[") ? JSON.parse(label).join(", ") || "no class" : label);
 const decisions = new Map(); // card -> { label, verdict, keep, seconds, said }
 // what is decided outlives a reload, in this browser, for this sheet
 const PLACE = `assay-sheet-${document.querySelector("main").dataset.sheet}`;
@@ -46,7 +48,7 @@ function show(card, decision) {
   card.toggleAttribute("data-decided", Boolean(decision));
   card.querySelector(".said").textContent = decision ? decision.said : "";
   for (const button of card.querySelectorAll("button")) button.setAttribute("aria-pressed", decision?.by === button.dataset.do);
-  card.querySelector("select").value = decision?.by === "other" ? decision.label : "";
+  card.querySelector("select").value = decision?.by === "other" && !SEVERAL ? decision.label : "";
   $("count").textContent = `${decisions.size} of ${cards.length} decided${changed > saved ? ", not saved yet" : ""}`;
   $("save").disabled = !decisions.size;
 }
@@ -54,10 +56,18 @@ function show(card, decision) {
 function make(card, by, label) {
   const { given_label: given, suggested_label: suggested } = card.dataset;
   if (by === "suggested") label = suggested;
-  if (by === "confirm" || (by !== "unsure" && by !== "drop" && label === given)) return { by: "confirm", verdict: "confirm", said: `${given} is right` };
+  if (by === "other" && SEVERAL) label = toggle(card, label);
+  if (by === "confirm" || (by !== "unsure" && by !== "drop" && label === given)) return { by: "confirm", verdict: "confirm", said: `${tell(given)} is right` };
   if (by === "unsure") return { by, verdict: "unsure", said: "not sure" };
   if (by === "drop") return { by, keep: "false", said: "dropped" };
-  return label ? { by, label, said: `→ ${label}` } : null;
+  return label ? { by, label, said: `→ ${tell(label)}` } : null;
+}
+
+function toggle(card, name) { // add a class to what is said of a card, or take it away
+  const before = decisions.get(card)?.label || card.dataset.given_label || "[]", names = new Set(JSON.parse(before));
+  if (!names.delete(name)) names.add(name);
+  const set = JSON.stringify([...names].sort()), given = card.dataset.given_label, same = given && JSON.stringify(JSON.parse(given).sort());
+  return set === same ? given : set;
 }
 
 function focus(card) {
@@ -111,7 +121,7 @@ document.addEventListener("keydown", (event) => {
   else if (by === "back") next(current, -1);
   else if (by || named) {
     const decision = by ? make(current, by) : make(current, "other", named.value);
-    if (decision) { decide(current, decision); next(current); }
+    if (decision) { decide(current, decision); if (by || !SEVERAL) next(current); }
   } else return;
   event.preventDefault();
 });

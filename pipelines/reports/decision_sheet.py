@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.storage.interface import Bench
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import Task, task_of
 
 TAKEN = "sgnduev"  # keys of other acts, here or in the workbench
 SIDE = 224  # pixels of a picture's longer side
@@ -36,17 +36,17 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
     `assay edit` reads. The page holds its pictures, asks no server for anything and runs one script,
     which its policy names by its hash. then: the command that reads the decisions back.
     """
-    refuse_task(
-        bench,
-        "a page to decide from",
-        "--csv FILE writes a sheet to fill in with a|b; assay app has Review",
-    )
-    state = bench.state()
+    state, task = bench.state(), task_of(bench)
     kept = state.label[state.keep & ~state.split.isin(LOCKED)]
     frame = rows.assign(key=rows.source_id, uri=rows.path, was="", now="", text="")
     pictures = load_pictures(frame, bench, SIDE, len(frame))
     cards = [
-        row | dict(jpeg=picture["jpeg"], name=row["source_id"], fields=list_fields(row))
+        row
+        | dict(jpeg=picture["jpeg"], name=row["source_id"], fields=list_fields(row))
+        | {
+            f"shown_{name}": show_cell(task, row[f"{name}_label"])
+            for name in ("given", "suggested")
+        }
         for row, picture in zip(rows.to_dict("records"), pictures)
     ]
     classes = list_choices(bench, kept.dropna())
@@ -63,6 +63,7 @@ def write_decision_sheet(bench: Bench, rows: pd.DataFrame, path: str | Path, the
             classes=classes,
             keys=choose_keys(classes),
             then=then,
+            several=task.name == "multilabel",
             sheet=name_sheet(bench, cards),
         ),
     )
@@ -89,6 +90,11 @@ def choose_keys(classes: list[str]) -> list[str]:
         return classes
     letters = [c for c in string.ascii_lowercase if c not in TAKEN]
     return [*"1234567890", *letters][: len(classes)]
+
+
+def show_cell(task: Task, label: object) -> str:
+    """Show a label of a queue as people read it; "" for none."""
+    return task.show(label) if isinstance(label, str) else ""
 
 
 def list_fields(row: dict) -> dict[str, str]:

@@ -184,7 +184,7 @@ def test_a_filled_sheet_is_stored_whole_and_lifts_the_share_of_labels_right(benc
     "words",
     [
         ["gaps"], ["suggest"], ["scan", "--effort", "3"], ["disagreements", "v1/probe", "v2/probe"],
-        ["queue", "-n", "5", "--html", "x.html"], ["fiftyone", "--no-app"],
+        ["fiftyone", "--no-app"],
     ],
 )  # fmt: skip
 def test_what_is_not_to_be_had_is_refused_in_words(bench, words):

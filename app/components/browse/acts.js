@@ -50,7 +50,7 @@ export class Acts {
   }
   offer(classes, several = false) { // several: a label is added to those that a sample has, or taken away
     this.several = several;
-    if (several) Object.assign(this.label, { placeholder: "add label, or −label …", ariaLabel: "add a label to the selected samples; a minus before it takes it away" });
+    if (several) Object.assign(this.label, { placeholder: "label, −label …", ariaLabel: "add a label to the selected samples; a minus before it takes it away" });
     this.names.replaceChildren(...classes.flatMap((c) => (several ? [c, `−${c}`] : [c])).map((c) => make("option", { value: c })));
   }
   say(words, ...buttons) { this.says.replaceChildren(...(words ? [make("span", { text: words })] : []), ...buttons); }
