@@ -26,7 +26,6 @@ from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.score_files import StoredScores
 from assay.curation.label_quality.scoring import (
     choose_cuts,
-    class_indices,
     find_targets,
     score_labels,
     without_locked,
@@ -94,7 +93,10 @@ class Judge:
         if self.second is None or not names.renames:
             return self
         former = names.former_of(bench.state(version).label)
-        return replace(self, second=self.second.rename(former))
+        second = self.second.rename(former)
+        if names.several:  # merged classes: their sum is no probability
+            second = replace(second, probs=np.minimum(second.probs, 1))
+        return replace(self, second=second)
 
     def refit(self, columns: Columns, y: np.ndarray) -> Probe:
         """Fit a probe to labels, as this one standardises and calibrates.
@@ -183,7 +185,7 @@ def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> Judge:
     probs, second = probe.pred_probs(fitted.X), SecondOpinion.of_scan(bench)
     if second is not None:
         second = second.weigh(classes, np.asarray(part.index, "S32"), probs, probe.y)
-    probs = _blend(part, classes, probs, second)
+    probs = _blend(part, classes, probs, second, fitted.task)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
     cuts = choose_cuts(part, classes, probs, probe.few(), fitted.task)
     judge = Judge(classes, fixed, second, cuts)
@@ -246,18 +248,23 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
         classes, cuts = judge.classes, judge.cuts
         columns = load_columns(bench, part)
         X, probe = columns.X, judge.refit(columns, find_targets(part, classes, task)[1])
-    probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second)
+    probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second, task)
     return VersionPredictions(part, classes, probs, probe.few(), cuts, task)
 
 
 def _blend(
-    part: pd.DataFrame, classes: list[str], probs: np.ndarray, second: SecondOpinion | None
+    part: pd.DataFrame,
+    classes: list[str],
+    probs: np.ndarray,
+    second: SecondOpinion | None,
+    task: Task,
 ) -> np.ndarray:
     """Mix a second opinion into a probe's probabilities (n, k), in place."""
     if second is None:
         return probs
-    aligned = AlignedOpinion(second, classes, np.asarray(part.index, "S32"))
-    return aligned.blend(probs, class_indices(part.label, classes))
+    y = task.targets(part.label, classes)
+    aligned = AlignedOpinion(second, classes, np.asarray(part.index, "S32"), y.ndim == 2)
+    return aligned.blend(probs, y)
 
 
 def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:

@@ -62,8 +62,9 @@ class LiveProbe:
         self.X, _, self.probe.near = load_columns(bench, part)
         judge = load_judge(bench)
         second = judge and judge.second
-        self.second = second and AlignedOpinion(second, self.classes, stored.ids)
         self.task = task_of(bench)
+        several = self.task.name == "multilabel"
+        self.second = second and AlignedOpinion(second, self.classes, stored.ids, several)
         self.last = None  # the samples and splits of a state that was of these samples
 
     @classmethod

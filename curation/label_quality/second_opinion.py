@@ -98,9 +98,11 @@ class SecondOpinion:
         probs (n, k): what the probe says of samples `ids` (n,) out of sample, y (n,): class indices of the labels it
         was fitted to, or -1. An equal share would let the worse of the two spoil the better one.
         """
+        if self.weight == 1:
+            return self
         mine = AlignedOpinion(self, classes, ids)
         asked = np.flatnonzero((y[mine.rows] >= 0) & mine.known[y[mine.rows]])
-        if self.weight == 1 or not len(asked):
+        if not len(asked):
             return self
         asked = asked[:: -(-len(asked) // MOST)]
         rows, losses = mine.rows[asked], {}
@@ -135,21 +137,31 @@ def mix(probs: np.ndarray, said: np.ndarray, known: np.ndarray, weight: float) -
 class AlignedOpinion:
     """A second opinion on the samples and classes that a probe judges."""
 
-    def __init__(self, second: SecondOpinion, classes: list[str], ids: np.ndarray) -> None:
-        """ids (n,) S32: the judged samples, of which `classes` are asked."""
+    def __init__(
+        self, second: SecondOpinion, classes: list[str], ids: np.ndarray, several: bool = False
+    ) -> None:
+        """ids (n,) S32: the judged samples, of which `classes` are asked.
+
+        several: each has several, and each class its own probability.
+        """
         self.known = np.isin(np.array(classes, object).astype(str), second.classes)
         at = [second.classes.index(c) if c in second.classes else 0 for c in classes]
         _, rows, mine = np.intersect1d(ids, second.ids, return_indices=True)
         probs = second.probs[mine][:, at] * self.known
         some = probs.sum(1) > 0  # else it names only classes that are gone
-        self.rows, self.probs = rows[some], probs[some] / probs[some].sum(1, keepdims=True)
-        self.weight = second.weight
+        self.rows, self.probs, self.weight = rows, probs, second.weight
+        if not several:
+            self.rows, self.probs = rows[some], probs[some] / probs[some].sum(1, keepdims=True)
 
     def blend(self, probs: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Mix it into the probe's probabilities (n, k), in place.
 
-        y (n,): class indices of the labels. One of a class that it has never heard of is the probe's to judge.
+        y (n,): class indices of the labels. One of a class that it has never heard of is the probe's to judge. Of label
+        sets, members (n, k), it judges alone the classes that it has heard of.
         """
+        if y.ndim == 2:
+            probs[self.rows] = np.where(self.known, self.probs, probs[self.rows])
+            return probs
         heard = (y[self.rows] < 0) | self.known[y[self.rows]]
         rows = self.rows[heard]
         said = self.probs[heard]

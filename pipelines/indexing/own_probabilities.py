@@ -21,7 +21,7 @@ FAR = 0.1  # what another order must agree better by to be named
 class MatchedProbs(NamedTuple):
     """Probabilities that may judge."""
 
-    probs: np.ndarray  # (m, k) rows sum to 1
+    probs: np.ndarray  # (m, k) rows sum to 1, but of label sets
     classes: list[str]  # (k,) in lexicographic order
     note: str  # how rows and columns were matched, and how well they agree
 
@@ -52,14 +52,7 @@ def match_probs(probs: pd.DataFrame, state: pd.DataFrame) -> MatchedProbs:
             f" rows that sum to {sums.min():.3g} to {sums.max():.3g}",
             "apply a softmax to logits first",
         )
-    needed = part.index[part.keep & part.split.isin(("train", "val")) & part.label.notna()]
-    missing = needed.difference(probs.index)
-    if len(missing):
-        raise UserError(
-            f"expected probabilities for {len(needed):,} train and val samples,"
-            f" found none for {len(missing):,}, such as {part.key[missing[0]]}",
-            "add them",
-        )
+    needed = refuse_missing(probs, part)
     y = scoring.class_indices(part.label[needed], classes)
     needed, y = needed[y >= 0], y[y >= 0]
     matched = probs.attrs.get("matched", "")
@@ -68,6 +61,19 @@ def match_probs(probs: pd.DataFrame, state: pd.DataFrame) -> MatchedProbs:
     agreement = check_agreement(array, rows, y, classes, columns.guessed, orders)
     notes = [columns.note, *([f"rows by {matched}"] if matched else []), agreement]
     return MatchedProbs(array, classes, "; ".join(notes))
+
+
+def refuse_missing(probs: pd.DataFrame, part: pd.DataFrame) -> pd.Index:
+    """List the samples that need probabilities; UserError where one has none."""
+    needed = part.index[part.keep & part.split.isin(("train", "val")) & part.label.notna()]
+    missing = needed.difference(probs.index)
+    if len(missing):
+        raise UserError(
+            f"expected probabilities for {len(needed):,} train and val samples,"
+            f" found none for {len(missing):,}, such as {part.key[missing[0]]}",
+            "add them",
+        )
+    return needed
 
 
 def name_columns(probs: pd.DataFrame, classes: list[str]) -> Columns:

@@ -28,7 +28,7 @@ from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.system.processes import PATIENCE
-from assay.curation.tasks.base import OtherTask, refuse_task
+from assay.curation.tasks.base import OtherTask, refuse_task, task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
@@ -43,6 +43,7 @@ from assay.pipelines.indexing.leakage_holdout import (
 from assay.pipelines.indexing.network import train_second_opinion
 from assay.pipelines.indexing.own_model import OwnModel, store_embeddings, store_probs
 from assay.pipelines.indexing.own_probabilities import MatchedProbs, match_probs
+from assay.pipelines.indexing.own_set_probabilities import match_set_probs
 from assay.pipelines.indexing.scan_progress import begin_step, name_steps
 from assay.pipelines.indexing.triggers import run_triggers
 
@@ -85,15 +86,16 @@ def scan(
     media = media_of(bench)
     options = replace(options, embedder=options.embedder or media.embedders[0])
     # refused before anything is done
-    if own.probs is not None:
+    if own.probs is not None and not own.said:
         refuse_task(
             bench,
-            "a model or probabilities of your own",
-            f"the probe judges them: assay scan -b {bench.given}",
+            "a model of your own",
+            "--pred-probs takes its probabilities: a column a class, each from 0 to 1",
         )
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
-    matched = None if own.probs is None else match_probs(own.probs, state)
+    match = match_set_probs if task_of(bench).name == "multilabel" else match_probs
+    matched = None if own.probs is None else match(own.probs, state)
     tell = say if own.said else silent  # to fit the model they were embedded, which was said
     folder, engine = embed_samples(bench, state, options, tell, progress)
     begin_step(progress, f"comparing {media.name}s")

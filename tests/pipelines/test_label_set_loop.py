@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -129,8 +130,6 @@ def test_the_queue_shows_the_planted_errors_and_the_class_that_is_wrong(bench):
 
 
 def test_a_renamed_class_is_renamed_in_scores_and_queue(bench, tmp_path):
-    import shutil
-
     shutil.copytree(bench.path, tmp_path / "b")
     renamed, was = assay.open(tmp_path / "b"), bench.queue(n=20, random=0)
     renamed.rename_class("food", "meals", who="ann")
@@ -139,6 +138,29 @@ def test_a_renamed_class_is_renamed_in_scores_and_queue(bench, tmp_path):
     assert not now.given_label.str.contains('"food"').any()
     assert not now.suggested_label.str.contains('"food"').any()
     assert len(set(now["sample"]) & set(was["sample"])) >= 15
+
+
+def test_own_probabilities_of_each_class_judge(bench, tmp_path):
+    """A model that knows the truth to a few hundredths: its head of the queue is wrong, to a label."""
+    shutil.copytree(bench.path, tmp_path / "b")
+    own, truth, names = assay.open(tmp_path / "b"), truth_of(bench), bench.classes().name.tolist()
+    has = np.array([[name in json.loads(label) for name in names] for label in truth])
+    noise = np.random.default_rng(0).uniform(0, 0.2, has.shape)
+    probs = pd.DataFrame(np.where(has, 0.99 - noise, 0.01 + noise), truth.index, names)
+    file = tmp_path / "p.parquet"
+    probs.rename_axis("sample").reset_index().to_parquet(file)
+    words = ["scan", "-b", own.path, "--pred-probs", file, "--out-of-sample", "yes"]
+    status, out, err = run_assay(*words)
+    assert status == 0 and "classes that are given have" in out, err
+    state = own.state()
+    left = (state.label != truth) & state.split.isin(["train", "val"])
+    found = own.queue(n=int(left.sum()), random=0)
+    assert set(found["sample"]) == set(state.index[left])
+    assert (found.suggested_label.to_numpy() == truth[found["sample"]].to_numpy()).all()
+    swapped = probs.rename(columns={"food": "money", "money": "food"})
+    swapped.rename_axis("sample").reset_index().to_parquet(file)
+    status, _, err = run_assay(*words)
+    assert status == 2 and "food as money" in err
 
 
 def test_no_score_reads_a_test_label(bench, tmp_path):
