@@ -12,7 +12,8 @@ from assay.curation.label_quality import live
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.selection.similarity import without_near_copies
 from assay.curation.storage.interface import Bench
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import task_of
+from assay.curation.tasks.multilabel import likely_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +26,10 @@ CANDIDATES = 20_000
 def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
     """Suggest the n pool samples whose labels would teach the model most.
 
-    See choose_samples. A frame: rank, sample, source_id, path, suggested_label (the prediction),
-    score (probability of that), reason. No copy of another sample, whatever its split, and no two
-    that nearly equal each other. Brings the label scores up to date.
+    See choose_samples. A frame: rank, sample, source_id, path, suggested_label (the prediction), score (probability of
+    that; of label sets, that of the least sure class), reason. No copy of another sample, whatever its split, and no
+    two that nearly equal each other. Brings the label scores up to date.
     """
-    refuse_task(
-        bench, "what to label next", "assay samples --where \"split = 'pool'\" lists the pool"
-    )
     import pandas as pd
 
     if n < 1:
@@ -52,7 +50,10 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
             "what is labelled there: assay edit, column split",
         )
     graph, at = neighbor_graph.load_nodes(bench, state)
-    V, unsure = neighbor_graph.load_vectors(bench, graph), 1 - (probs**2).sum(1)
+    several = task_of(bench).name == "multilabel"
+    V = neighbor_graph.load_vectors(bench, graph)
+    # each class of a set is a question of its own
+    unsure = 2 * (probs * (1 - probs)).sum(1) if several else 1 - (probs**2).sum(1)
     pool = pool[np.argsort(-unsure[pool], kind="stable")]
     # a copy in train tells nothing, one in val or test would leak
     others = at[(state.keep & ~state.index.isin(part.index[pool])).to_numpy()]
@@ -62,7 +63,9 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
     known, asked = ((V[at[row[r]]], unsure[r]) for r in (train, val if len(val) else pool))
     chosen, fall = choose_samples((V[at[row[pool]]], unsure[pool]), known, asked, min(n, len(pool)))
     rows = pool[chosen]
-    best = np.argsort(-probs[rows], axis=1, kind="stable")[:, :2]
+    # the two likeliest classes; of sets the two that the model is least sure of
+    worth = -abs(probs[rows] - 0.5) if several else probs[rows]
+    best = np.argsort(-worth, axis=1, kind="stable")[:, :2]
     (p, q), (one, two) = np.take_along_axis(probs[rows], best, 1).T, classes[best].T
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=part.index[rows]))
     found["source_id"], found["path"] = part.key.to_numpy()[rows], part.uri.to_numpy()[rows]
@@ -71,6 +74,8 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
         f"{a:.0%} {x}, {b:.0%} {y}; takes {f:.2%} off the variance on {target}"
         for a, x, b, y, f in zip(p, one, q, two, fall)
     ]
+    if several:
+        one, p = likely_sets(probs[rows], list(classes)), np.maximum(p, 1 - p)
     return found.assign(suggested_label=one, score=p, reason=why)
 
 

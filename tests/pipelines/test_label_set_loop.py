@@ -205,13 +205,30 @@ def test_a_filled_sheet_is_stored_whole_and_lifts_the_share_of_labels_right(benc
 @pytest.mark.parametrize(
     "words",
     [
-        ["gaps"], ["suggest"], ["scan", "--effort", "3"], ["disagreements", "v1/probe", "v2/probe"],
+        ["gaps"], ["scan", "--effort", "3"], ["disagreements", "v1/probe", "v2/probe"],
         ["fiftyone", "--no-app"],
     ],
 )  # fmt: skip
 def test_what_is_not_to_be_had_is_refused_in_words(bench, words):
     status, _, err = run_assay(*words, "-b", bench.path)
     assert status and "several labels a sample" in err and "hint:" in err
+
+
+def test_what_to_label_next_is_asked_by_the_classes_that_are_unsure(tmp_path):
+    """Of a pool of 100 without labels those come first of whose classes the model is least sure."""
+    table = write_sets(300)
+    table["split"] = ["pool"] * 100 + ["train", "train", "val", "train"] * 50
+    table["label"] = table.label.where(table.split != "pool", None)
+    table.to_parquet(tmp_path / "s.parquet")
+    bench = assay.create(tmp_path / "b")
+    bench.add(tmp_path / "s.parquet", progress=False)
+    scan(bench, ScanOptions(embedder="tfidf"), say=lambda line: None)
+    found, state = bench.suggest(n=20), bench.state()
+    assert found["sample"].isin(state.index[state.split == "pool"]).all()
+    assert found["sample"].is_unique and (found.score >= 0.5).all()
+    assert found.suggested_label.map(json.loads).map(lambda names: names == sorted(names)).all()
+    first = bench.suggest(n=100).set_index("sample").score
+    assert first.head(20).mean() < first.mean(), "the model is less sure of what comes first"
 
 
 def test_one_label_a_sample_is_another_bench(bench, tmp_path):
