@@ -287,7 +287,7 @@ class BrowseView:
             found = tabulate_classes(self.bench)
             self.classes = table.upto, [[n, c] for n, c in zip(found.name, found.colour)]
         columns = [
-            dict(name=c.name, kind=c.kind, says=c.says, locked=c.hidden_for_test)
+            dict(name=c.name, kind=c.kind, says=c.says, locked=c.hidden_for_test, sets=c.sets)
             for c in table.columns.values()
         ]
         reader = self.words_embedder()

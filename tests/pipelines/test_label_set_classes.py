@@ -33,7 +33,11 @@ def read_sets(bench, version="HEAD"):
 def test_a_rename_renames_the_member_in_each_set_and_undo_takes_it_back(bench):
     first = bench.commit("as it came", who="ann")["tree"]
     out = bench.rename_class("kat", "cow", who="ann")
-    assert out["samples"] == 3 and out["splits"] == {"train": 1, "val": 1, "test": 1} and not out["merged"]
+    assert (
+        out["samples"] == 3
+        and out["splits"] == {"train": 1, "val": 1, "test": 1}
+        and not out["merged"]
+    )
     assert read_sets(bench) == {
         "a": ["cat"], "b": ["cow", "dog"], "c": ["cat", "cow"], "d": [], "e": None, "f": ["cow", "emu"]
     }  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -282,8 +283,6 @@ def test_random_edits_undone_merged_and_exported_give_the_same_tree(tmp_path):
 def test_tags_of_photographs_with_planted_errors(tmp_path, data):
     """COCO's classes per image, read beside Assay; a person that is missing or added in every eighth label of 256 comes first
     more often than by chance."""
-    import zipfile
-
     archive = data / "coco256_yolo.zip"
     with zipfile.ZipFile(archive) as held:
         names = [
@@ -320,3 +319,35 @@ def test_the_step_that_is_proposed_next_can_be_taken(bench, words, tmp_path, mon
     step = re.search(r"next: assay (.*? -b \S+)", out)[1]
     status, _, err = run_assay(*shlex.split(step))
     assert status == 0, (step, err)
+
+
+@pytest.mark.daily
+def test_boxes_that_fiftyone_wrote_as_coco_are_tags(tmp_path, data):
+    """The same pictures as COCO JSON, by FiftyOne's own writer: the same sets as from the YOLO files."""
+    coco = pytest.importorskip("fiftyone.utils.coco")
+    import fiftyone
+    from PIL import Image
+
+    with zipfile.ZipFile(data / "coco256_yolo.zip") as held:
+        held.extractall(tmp_path / "yolo")
+    lines = (tmp_path / "yolo" / "data.yaml").read_text().splitlines()
+    names = [line.split(": ")[1] for line in lines if line[:2] == "  "]
+    with coco.COCODetectionDatasetExporter(str(tmp_path / "coco"), classes=names) as writer:
+        for file in sorted((tmp_path / "yolo" / "images").rglob("*.jpg")):
+            said = tmp_path / "yolo" / "labels" / file.parent.name / f"{file.stem}.txt"
+            rows = [r.split() for r in said.read_text().splitlines()] if said.exists() else []
+            boxes = [(names[int(c)], *map(float, box)) for c, *box in rows]
+            found = [
+                fiftyone.Detection(label=name, bounding_box=[x - w / 2, y - h / 2, w, h])
+                for name, x, y, w, h in boxes
+            ]
+            width, height = Image.open(file).size
+            about = fiftyone.ImageMetadata(width=width, height=height, mime_type="image/jpeg")
+            writer.export_sample(str(file), fiftyone.Detections(detections=found), about)
+    sets = []
+    for name, source in (("a", data / "coco256_yolo.zip"), ("b", tmp_path / "coco")):
+        bench = assay.create(tmp_path / name)
+        bench.add(source, multilabel=True, progress=False)
+        state = bench.state()
+        sets.append(dict(zip(state.key.str.rsplit("/").str[-1], state.label)))
+    assert sets[0] == sets[1] and len(sets[0]) == 256

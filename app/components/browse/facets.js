@@ -71,6 +71,7 @@ export class Facets {
   }
   value(facet, value, n, words) {
     const { column } = this.parts.get(facet.name), most = Math.max(1, ...facet.values.map((v) => v[1]));
+    if (column.sets && value === "[]") words = "no class";
     const colour = facet.name === "label" || facet.name === "suggestion" ? this.actions.colourOf(value) : null;
     return makeValue(this.actions, { name: facet.name, list: column.kind === "list" }, value, n, { words, colour, share: n / most });
   }

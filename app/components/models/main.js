@@ -66,7 +66,7 @@ export function models(root, component) {
       draw();
     } catch (e) {
       if (late() || !(e instanceof Refused)) return;
-      if (e.said?.condition !== undefined) { filter.bad(e, next.chips); if (!list) load({ ...next, chips: [], search: "" }, { silent: true }).then(() => filter.bad(e, next.chips)); } else { view = { ...next, cell: null }; left.draw(list ?? { models: [], scanned: root.scanned }); trouble(`${e.message}. ${e.hint}`, list?.models.some((m) => m.name === "probe") && view.a !== "probe" ? make("button", { text: "show the live probe", onclick: () => load({ ...view, a: "probe", b: "" }) }) : make("button", { text: "Scan", onclick: () => go("scan") })); }
+      if (e.said?.condition !== undefined) { filter.bad(e, next.chips); if (!list) load({ ...next, chips: [], search: "" }, { silent: true }).then(() => filter.bad(e, next.chips)); } else { view = { ...next, cell: null }; left.draw(list ?? { models: [], scanned: root.scanned }); trouble(`${e.message}. ${e.hint}`, list?.models.some((m) => m.name === "probe") && view.a !== "probe" ? make("button", { text: "show the live probe", onclick: () => load({ ...view, a: "probe", b: "" }) }) : (root.scanned ? make("button", { text: "New experiment", onclick: () => go("experiments") }) : make("button", { text: "Scan", onclick: () => go("scan") }))); }
     } finally { if (!late()) { root.classList.remove("busy"); root.dataset.ready = Math.round(performance.now()); } }
   }
   function bar(next) {
