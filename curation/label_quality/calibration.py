@@ -57,14 +57,17 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return out / out.sum(1, keepdims=True)
 
 
-def fit_calibration(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, np.ndarray]:
+def fit_calibration(
+    scores: np.ndarray, y: np.ndarray, sizes: np.ndarray | None = None
+) -> tuple[Curve, np.ndarray]:
     """Choose the curve and each class's stretch by log-loss.
 
     Returns both; the stretch (k,) multiplies scores before the curve. scores (n, k): of a model that has not seen the
-    label. y (n,): class indices.
+    label. y (n,): class indices. sizes (k,): labels of each class, where these rows are some of many.
     """
     n, k = scores.shape
-    share = np.maximum(np.bincount(y, minlength=k), 1) / n * k
+    sizes = np.bincount(y, minlength=k) if sizes is None else sizes
+    share = np.maximum(sizes, 1) / sizes.sum() * k
     rows = slice(None, None, max(1, -(-n // min(MOST, max(2000, PROBABILITIES // k)))))
     stretches = [share**-rare for rare in RARE]
     found = [fit_curve(scores[rows] * stretch, y[rows]) for stretch in stretches]

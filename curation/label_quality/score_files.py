@@ -13,6 +13,7 @@ from assay.curation.label_quality.scoring import scored_rows
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import TopProbs, read_probs
 from assay.curation.tasks import classification, multilabel
 from assay.curation.tasks.classification import class_indices
 
@@ -93,7 +94,7 @@ class LabelScores:
     upto: int  # the position
     ids: np.ndarray  # (n,) S32: every sample but test and guard, in the state's order
     classes: list[str]
-    pred_probs: np.ndarray  # (n, k) float32, out of sample
+    pred_probs: np.ndarray | TopProbs  # (n, k) float32, out of sample
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
     scores: StoredScores | None  # None in a file of an older Assay
 
@@ -116,17 +117,18 @@ class LabelScores:
             int(kept["upto"]),
             kept["ids"],
             json.loads(str(kept["classes"])),
-            kept["pred_probs"],
+            read_probs(kept, len(kept["few"])),
             kept["few"],
             StoredScores.from_arrays(kept) if "rows" in kept else None,
         )
 
     def save(self, bench: Bench) -> None:
+        probs = self.pred_probs.astype("f4")
         save_arrays(
             bench.arrays / "opinion.npz",
             upto=np.array(self.upto),
             ids=self.ids,
-            pred_probs=self.pred_probs.astype("f4"),
+            **(probs.to_arrays() if isinstance(probs, TopProbs) else dict(pred_probs=probs)),
             few=self.few,
             **self.scores.to_arrays(),
         )
