@@ -31,7 +31,7 @@ from assay.curation.label_quality.linear_algebra import (
     stack_groups,
     sum_classes,
 )
-from assay.curation.label_quality.many_classes import FEWEST
+from assay.curation.label_quality.many_classes import TopScores
 from assay.curation.label_quality.neighbor_votes import SHARE, count_votes
 from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, choose_lambda
 from assay.curation.storage.shards import Rows
@@ -83,7 +83,7 @@ def fit(
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
     factors = LAMBDAS if weights is None else LESS
-    asked = ASKED if k <= MANY else max(FEWEST, ASKED * MANY // k)
+    asked = ASKED if k <= MANY else many_classes.ASKED
     rows = sample_groups(probe.groups, probe.fitted_rows, asked)
     T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
     unit = s.sum() / D
@@ -113,6 +113,7 @@ class Probe:
         self.near, self.vote = None, np.float64(0)  # rows (n, j) that vote, and the votes' share
         self.fitted, self.added = None, 0  # scores (n, k) in sample, and the rows added to them
         # what leaves a group out: its rows (b, g), and H (b, g, g), see leave_out; None until it is asked for
+        self.top: TopScores | None = None  # what it says of many classes
         self.hats: list[tuple[np.ndarray, np.ndarray | None]] | None = None
 
     def standardize(self, block: np.ndarray) -> np.ndarray:
@@ -257,7 +258,11 @@ class Probe:
         Of many classes the likeliest of each row, and that of its label (n,), a class index or -1; None: as fitted.
         """
         if self.many:
-            return many_classes.predict_top(self, X, self.y if labels is None else labels)
+            labels = self.y if labels is None else labels
+            if self.top is None:
+                self.top = many_classes.predict_top(self, X, labels)
+            self.top = many_classes.list_labels(self, X, self.top, labels)
+            return self.top.probs
         return self.probabilities(self.score_all(X))
 
     def score_all(self, X: np.ndarray | Rows) -> np.ndarray:
@@ -287,7 +292,7 @@ class Probe:
         Standardisation, lambda and calibration stay, as in `update`.
         """
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
-        self.fitted = self.hats = None
+        self.fitted = self.hats = self.top = None
         rows, gram = np.flatnonzero(self.fitted_rows), self.lam * np.eye(D)
         self.XtY = np.zeros((D, self.k))
         for part in row_blocks(len(rows)):
@@ -306,7 +311,13 @@ class Probe:
         update of the inverse and of every h. What few changed rows do to the scores is added to them: one product
         with a vector each. Standardisation, lambda and calibration stay as fitted.
         """
-        y = np.asarray(y)
+        if self.top is None:
+            self.refit_changed(X, np.asarray(y))
+        elif not np.array_equal(y, self.y):
+            self.top = many_classes.update_top(self, X, np.asarray(y))
+
+    def refit_changed(self, X: np.ndarray | Rows, y: np.ndarray) -> None:
+        """Do the work of `update`, but for what it said of many classes."""
         now = is_labelled(y)
         moved = np.flatnonzero(self.fitted_rows != now)
         changed = np.flatnonzero((self.y != y) if y.ndim == 1 else (self.y != y).any(1))

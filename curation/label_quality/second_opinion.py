@@ -170,8 +170,9 @@ class AlignedOpinion:
             said = np.take_along_axis(said, at, 1)
             own = probs.p[rows]
             said = said if self.weight == 1 else mix_listed(own, said, self.known[at], self.weight)
-            probs.p[rows] = said
-            return probs
+            p = probs.p.copy()
+            p[rows] = said
+            return TopProbs(probs.at, p, probs.k)
         probs[rows] = said if self.weight == 1 else mix(probs[rows], said, self.known, self.weight)
         return probs
 

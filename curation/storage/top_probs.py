@@ -5,6 +5,7 @@ A table of 500,000 samples by 5,600 classes takes 22 GB, and all but a few of it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +34,8 @@ class TopProbs:
     @classmethod
     def keep_highest(cls, probs: np.ndarray, labels: np.ndarray) -> TopProbs:
         """Keep the highest of probs (n, k), and that of each row's label (n,); -1 for none."""
-        at = np.argpartition(-probs, TOP - 1, axis=1)[:, :TOP].astype("i4")
+        first = probs.shape[1] - TOP
+        at = np.argpartition(probs, first, axis=1)[:, first:].astype("i4")
         p = np.take_along_axis(probs, at, 1)
         lost = np.flatnonzero((labels >= 0) & (at != labels[:, None]).all(1))
         least = p[lost].argmin(1)
@@ -75,10 +77,6 @@ class TopProbs:
     def max(self, axis: int = 1) -> np.ndarray:
         return self.p.max(1)
 
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Give the arrays of a file: see read_probs."""
-        return dict(likely=self.at, pred_probs=self.p)
-
     def to_frame(self, index: pd.Index, classes: list[str]) -> pd.DataFrame:
         """Make a frame of sparse columns, one a class."""
         import pandas as pd
@@ -109,11 +107,26 @@ class TopProbs:
         return TopProbs(at, p, k)
 
 
-def read_probs(kept: dict[str, np.ndarray], k: int) -> np.ndarray | TopProbs:
-    """Read the probabilities (n, k) in the arrays of a file."""
-    return (
-        TopProbs(kept["likely"], kept["pred_probs"], k) if "likely" in kept else kept["pred_probs"]
-    )
+def collect_probs(parts: Iterable[np.ndarray]) -> np.ndarray | TopProbs:
+    """Put probabilities (b, k) of rows together; of many classes the likeliest of each row."""
+    kept = [
+        TopProbs.keep_highest(part, np.full(len(part), -1)) if part.shape[1] > MANY else part
+        for part in parts
+    ]
+    return TopProbs.concatenate(kept) if isinstance(kept[0], TopProbs) else np.concatenate(kept)
+
+
+def name_arrays(name: str, probs: np.ndarray | TopProbs) -> dict[str, np.ndarray]:
+    """Name the arrays that a file keeps of probabilities: see read_probs."""
+    if isinstance(probs, TopProbs):
+        return {name: probs.p, f"{name}_at": probs.at}
+    return {name: probs}
+
+
+def read_probs(name: str, kept: dict[str, np.ndarray], k: int) -> Any:
+    """Read probabilities (n, k) from the arrays of a file; None where it has none."""
+    at, probs = kept.get(f"{name}_at"), kept.get(name)
+    return probs if at is None else TopProbs(at, probs, k)
 
 
 def ask_others(probs: np.ndarray | TopProbs, few: np.ndarray) -> Any:

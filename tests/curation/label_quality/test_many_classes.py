@@ -37,11 +37,10 @@ def test_blocks_score_as_all_rows_at_once(copies, monkeypatch):
     y[rng.random(len(X)) < 0.2] = -1
     near = rng.integers(-1, len(X), (len(X), 5))
     probe = probes.fit(X, y, groups, K, near=near)
-    found = np.full((len(X), K), np.nan)
-    for rows, scores in many_classes.score_blocks(probe, X):
-        assert len(rows) <= 16
-        found[rows] = scores
-    np.testing.assert_allclose(found, probe.score_all(X), atol=1e-5)
+    want = probe.probabilities(probe.score_all(X))
+    rows, found = np.arange(len(X))[:, None], probe.pred_probs(X)
+    np.testing.assert_allclose(found.p, want[rows, found.at], atol=1e-5)
+    np.testing.assert_allclose(np.sort(found.p)[:, 1:], np.sort(want)[:, -31:], atol=1e-4)
 
 
 def test_sums_by_class_are_those_of_one_hot_targets():
@@ -107,3 +106,25 @@ def test_relabelled_rows_are_scored_as_by_a_fresh_fit():
     fresh.refit(X, y, np.arange(len(X)))
     want, found = fresh.pred_probs(X), probe.pred_probs(X)
     np.testing.assert_allclose(np.asarray(found), np.asarray(want), atol=1e-5)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_classes_of_an_edit_are_scored_by_themselves(copies, monkeypatch):
+    """Twenty relabellings, then a sample is dropped: what is said of all is what a new pass over all says."""
+    monkeypatch.setattr(many_classes, "AT_ONCE", 0)
+    X, y = make_classes()
+    near = np.random.default_rng(1).integers(-1, len(X), (len(X), 5))
+    probe = probes.fit(X, y, np.arange(len(X)) // copies, K, near=near)
+    probe.pred_probs(X)
+    rows = np.arange(len(y))
+    for i in range(21):
+        y = y.copy()
+        y[i] = y[i + 50] if i < 20 else -1
+        probe.update(X, y)
+        found = probe.pred_probs(X)
+        if i == 19:
+            relabelled, want = found, many_classes.predict_top(probe, X, y).probs
+    assert np.abs(relabelled[rows, y] - want[rows, y])[y >= 0].max() < 1e-5
+    np.testing.assert_allclose(relabelled.max(1), want.max(1), atol=1e-5)
+    want = many_classes.predict_top(probe, X, y).probs
+    np.testing.assert_allclose(found.max(1), want.max(1), atol=0.01)
