@@ -26,6 +26,7 @@ from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.score_files import StoredScores
 from assay.curation.label_quality.scoring import (
     choose_cuts,
+    class_indices,
     find_targets,
     score_labels,
     without_locked,
@@ -40,6 +41,7 @@ from assay.curation.statistics import logistic_lines
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
+from assay.curation.storage.top_probs import TopProbs
 from assay.curation.tasks import classification, member_noise, multilabel
 from assay.curation.tasks.base import Task, task_of
 from assay.curation.versioning import states
@@ -128,7 +130,7 @@ class VersionPredictions:
 
     part: pd.DataFrame  # the state without test and guard, n rows
     classes: list[str]
-    probs: np.ndarray  # (n, k)
+    probs: np.ndarray | TopProbs  # (n, k)
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
     cuts: (
         np.ndarray | None
@@ -182,10 +184,11 @@ def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
 def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> Judge:
     """Leave a judge for the versions from the log position `upto` on."""
     part, classes, probe = fitted.part, fitted.classes, fitted.probe
-    probs, second = probe.pred_probs(fitted.X), SecondOpinion.of_scan(bench)
+    given, second = class_indices(part.label, classes), SecondOpinion.of_scan(bench)
+    probs = probe.pred_probs(fitted.X, given)
     if second is not None:
         second = second.weigh(classes, np.asarray(part.index, "S32"), probs, probe.y)
-    probs = _blend(part, classes, probs, second, fitted.task)
+    probs = _blend(part, given, classes, probs, second, fitted.task)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
     cuts = choose_cuts(part, classes, probs, probe.few(), fitted.task)
     judge = Judge(classes, fixed, second, cuts)
@@ -248,23 +251,26 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
         classes, cuts = judge.classes, judge.cuts
         columns = load_columns(bench, part)
         X, probe = columns.X, judge.refit(columns, find_targets(part, classes, task)[1])
-    probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second, task)
+    given = class_indices(part.label, classes)
+    said = probe.pred_probs(X, given)
+    probs = _blend(part, given, classes, said, judge and judge.second, task)
     return VersionPredictions(part, classes, probs, probe.few(), cuts, task)
 
 
 def _blend(
     part: pd.DataFrame,
+    given: np.ndarray,
     classes: list[str],
-    probs: np.ndarray,
+    probs: np.ndarray | TopProbs,
     second: SecondOpinion | None,
     task: Task,
-) -> np.ndarray:
-    """Mix a second opinion into a probe's probabilities (n, k), in place."""
+) -> np.ndarray | TopProbs:
+    """Mix a second opinion into a probe's probabilities (n, k) of labels (n,)."""
     if second is None:
         return probs
-    y = task.targets(part.label, classes)
-    aligned = AlignedOpinion(second, classes, np.asarray(part.index, "S32"), y.ndim == 2)
-    return aligned.blend(probs, y)
+    several = task.name == "multilabel"
+    aligned = AlignedOpinion(second, classes, np.asarray(part.index, "S32"), several)
+    return aligned.blend(probs, task.targets(part.label, classes) if several else given)
 
 
 def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:

@@ -12,6 +12,7 @@ from assay.curation.label_quality import live
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.selection.similarity import without_near_copies
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import sum_squares
 from assay.curation.tasks.base import task_of
 from assay.curation.tasks.multilabel import likely_sets
 
@@ -53,7 +54,7 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
     several = task_of(bench).name == "multilabel"
     V = neighbor_graph.load_vectors(bench, graph)
     # each class of a set is a question of its own
-    unsure = 2 * (probs * (1 - probs)).sum(1) if several else 1 - (probs**2).sum(1)
+    unsure = 2 * (probs * (1 - probs)).sum(1) if several else 1 - sum_squares(probs)
     pool = pool[np.argsort(-unsure[pool], kind="stable")]
     # a copy in train tells nothing, one in val or test would leak
     others = at[(state.keep & ~state.index.isin(part.index[pool])).to_numpy()]
@@ -63,10 +64,11 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
     known, asked = ((V[at[row[r]]], unsure[r]) for r in (train, val if len(val) else pool))
     chosen, fall = choose_samples((V[at[row[pool]]], unsure[pool]), known, asked, min(n, len(pool)))
     rows = pool[chosen]
+    said = np.asarray(probs[rows])
     # the two likeliest classes; of sets the two that the model is least sure of
-    worth = -abs(probs[rows] - 0.5) if several else probs[rows]
+    worth = -abs(said - 0.5) if several else said
     best = np.argsort(-worth, axis=1, kind="stable")[:, :2]
-    (p, q), (one, two) = np.take_along_axis(probs[rows], best, 1).T, classes[best].T
+    (p, q), (one, two) = np.take_along_axis(said, best, 1).T, classes[best].T
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=part.index[rows]))
     found["source_id"], found["path"] = part.key.to_numpy()[rows], part.uri.to_numpy()[rows]
     target = "val" if len(val) else "the pool"
@@ -75,7 +77,7 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
         for a, x, b, y, f in zip(p, one, q, two, fall)
     ]
     if several:
-        one, p = likely_sets(probs[rows], list(classes)), np.maximum(p, 1 - p)
+        one, p = likely_sets(said, list(classes)), np.maximum(p, 1 - p)
     return found.assign(suggested_label=one, score=p, reason=why)
 
 
