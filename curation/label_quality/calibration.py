@@ -154,8 +154,7 @@ def fit_curve(
 # ---- several classes a sample: each has its own sigmoid
 
 STEEPEST = 50.0  # of a sigmoid's slopes; at least STEEP[0]
-# how strongly bias and slope of a class lean to those of all: noise in one class alone would make its slope flat
-LEAN = 1.0, 10.0
+LEAN = 1.0, 1.0  # how strongly bias and slope of a class lean to those of all classes together
 
 
 def fit_sigmoids(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
