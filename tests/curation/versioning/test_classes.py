@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import assay
 from assay.curation.errors import UserError
+from assay.curation.tasks.multilabel import make_set
 from assay.curation.versioning.class_names import ClassNames, SchemaEdit, list_standing
 from assay.curation.versioning.states import hash_tree
 from tests.helpers import bench_of, copied, digits, run_assay
@@ -135,13 +136,17 @@ def test_labels_are_read_through_every_rename_after_them(steps, said):
             if edit.seq > 10 * place + 5 and edit.value["from"] == expected:
                 expected = edit.value["to"]
         assert names.find(label, 10 * place + 5) == expected
-        rows = [r for r in names.rows() if r[0] == label and r[1] <= 10 * place + 5 < r[2]]
+        rows = [r for r in names.rows([label]) if r[0] == label and r[1] <= 10 * place + 5 < r[2]]
         assert (json.loads(rows[0][3]) if rows else label) == expected and len(rows) < 2
     many = np.array([label for label, _ in said], object)
     seqs = np.array([10 * place + 5 for _, place in said], "i8")
     one_by_one = [names.find(a, s) for a, s in zip(many, seqs)]
     codes = np.array([ord(a) for a in many], "i8")
     assert names.find_many(many, seqs, codes).tolist() == one_by_one
+    sets = ClassNames(edits, several=True)
+    for label, place in said:  # of a set each member is read so
+        whole = sets.find_label(make_set([label, "d"]), 10 * place + 5)
+        assert whole == make_set(names.find(name, 10 * place + 5) for name in (label, "d"))
 
 
 @settings(max_examples=300, deadline=None)
