@@ -66,12 +66,13 @@ def choose_roles(
     pictures_only: bool = False,
     several: bool = False,
     wanted: str | None = None,
+    decimal: str | None = None,
 ) -> Roles:
     """Choose the columns that the importer asked for, and guess the others.
 
     asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
     the table. find: looks whether images are there. several: a row has several labels. wanted: the
-    media type, where it was said. UserError where there is no column of images or texts, and the rows
+    media type, where it was said. decimal: the mark in numbers. UserError where there is no column of images or texts, and the rows
     are no samples themselves; AmbiguousSource where these, labels or splits could be several.
     """
     notes: list[str] = []
@@ -105,7 +106,7 @@ def choose_roles(
         label = next((name for name in table.columns if name == "label"), None)
     if content is None:
         bare = Roles(None, id, split, group, Labels(), flag, notes, "row")
-        return choose_row_roles(table, bare, label, file, wanted, find, several)
+        return choose_row_roles(table, bare, label, file, wanted, find, several, decimal)
     if media == "text" and content and not (wanted or exported or asked.get("text")):
         refuse_texts_or_rows(table, content, taken | {label}, file)
     labels = choose_labels(table, label, taken, file, several)
@@ -122,6 +123,7 @@ def choose_row_roles(
     wanted: str | None,
     find: Finder | None,
     several: bool = False,
+    decimal: str | None = None,
 ) -> Roles:
     """Choose what labels the rows of a table, and what describes them.
 
@@ -139,7 +141,7 @@ def choose_row_roles(
         if wanted == "row":
             raise
         raise refuse_imageless(table, file, find) from None
-    columns = read_row_columns(table, taken | labels.all_columns())
+    columns = read_row_columns(table, taken | labels.all_columns(), decimal, file)
     few = labels.column and len(set(as_row_labels(table.columns[labels.column], label or ""))) < 2
     bare = not any(found.kind in DESCRIBING for found in columns.kinds.values())
     if bare or few and wanted != "row" and not label:

@@ -62,6 +62,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         options.pictures_only,
         options.multilabel,
         options.media,
+        options.decimal,
     )
     texts = as_written if exported else as_texts
     splits = texts(columns[roles.split], roles.split) if roles.split else [None] * n
