@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from assay.curation.csv_files import BadCsv, read_rows
@@ -27,14 +28,18 @@ MANY = 10_000  # different cells of a column beyond which they are not shared
 def read_csv(path: Path, skip_bad: bool = False) -> Table:
     """Read a CSV: its first row has the columns' names.
 
-    skip_bad: leave out the rows that hold bytes of another encoding, instead of refusing all."""
+    skip_bad: leave out rows that break the CSV or hold bytes of another encoding, instead of refusing all."""
     text = read_text(path, skip_bad)
     try:
-        return fill_table(path, read_rows(text), bool(BROKEN.search(text)), skip_bad)
+        bad: list[BadCsv] | None = [] if skip_bad else None
+        table = fill_table(path, read_rows(text, bad), bool(BROKEN.search(text)), skip_bad)
+        broken = [(f"line {e.line}", f"is no row: {e}") for e in bad or []]
+        return replace(table, left_out=[*table.left_out, *broken])
     except BadCsv as e:
         raise UserError(
             f"{path.name}, line {e.line}: {e}",
-            'close the quote that opens there, write a quote in it as "", and cut what is very long',
+            'close the quote that opens there, write a quote in it as "", and cut what is very long'
+            + ("" if e.line == 1 or skip_bad else "; or leave out such rows with --skip-bad"),
         ) from e
 
 

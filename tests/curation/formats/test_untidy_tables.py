@@ -1,4 +1,4 @@
-"""Tables whose numbers have decimal commas, and headers that come again."""
+"""Tables as people have them: decimal commas, headers that come again, quotes that never close."""
 
 import csv
 import json
@@ -119,3 +119,20 @@ def test_two_columns_of_one_name_are_refused_or_the_first_is_read(tmp_path, suff
     source = read_source(path, ImportOptions(skip_bad=True, media="row"))
     assert set(source.frame.label) == {"a", "b"}
     assert "not read, for an earlier column has their name: label (column 4)" in source.notes
+
+
+def test_a_quote_that_never_closes_costs_its_own_line_alone(tmp_path):
+    path, rows = tmp_path / "t.csv", [f"{i % 7},{'xyz'[i % 3]},{'ab'[i % 2]}" for i in range(30)]
+    rows[4], rows[20], rows[29] = '"4,x,a', '3,"y"z,a', '9,"x'
+    path.write_text("\n".join(["price,kind,label", *rows]))
+    with pytest.raises(UserError, match="line 6") as refused:
+        read_source(path)
+    assert "--skip-bad" in refused.value.hint
+    bench = assay.create(tmp_path / "b").add(path, skip_bad=True, no_test=True, progress=False)
+    assert {place for place, _ in bench.rows("select key, reason from left_out")} == {"line 6", "line 22", "line 31"}  # fmt: skip
+    assert len(bench.state()) == 27
+    sample = bench.state().sort_values("key", key=lambda keys: keys.astype(int)).index[-1]
+    bench.edit(pd.DataFrame(dict(sample=[sample], label="b")), who="ann")
+    bench.export(tmp_path / "out", format="source")
+    rows[28] = rows[28][:-1] + "b"
+    assert (tmp_path / "out" / "t.csv").read_text().splitlines()[1:] == rows
