@@ -112,6 +112,16 @@ class ScanView:
         }
 
     @cached_property
+    def row_words(self) -> dict[str, list[str | None]]:
+        """The columns of categories of rows by name, n words each; None where one is missing."""
+        kinds = read_column_kinds(self.bench)
+        return {
+            name: [None if (cell := row.get(name)) is None else str(cell) for row in self.rows]
+            for name, kind in kinds.items()
+            if kind == "category"
+        }
+
+    @cached_property
     def graph(self) -> neighbor_graph.Graph:
         """The neighbour graph: UserError where a sample is not scanned yet."""
         return neighbor_graph.load_nodes(self.bench, self.state)[0]
