@@ -40,9 +40,7 @@ def read_rows(text: str, bad: list[BadCsv] | None = None) -> Iterator[tuple[int,
     return ((first, cells) for first, _, cells in read_lines(text, bad))
 
 
-def read_lines(
-    text: str, bad: list[BadCsv] | None = None
-) -> Iterator[tuple[int, int, list[str]]]:
+def read_lines(text: str, bad: list[BadCsv] | None = None) -> Iterator[tuple[int, int, list[str]]]:
     """Read the rows of a CSV, each with its line numbers.
 
     Yields (first line, last line, cells). A quoted cell may hold line breaks. Raises BadCsv; where `bad` is given, it

@@ -106,8 +106,9 @@ def describe_mark(name: str, mark: str, marks: Marks, asked: bool) -> str:
     own = marks.comma if mark == "," else marks.point
     example = own if own and "," in own else marks.either or marks.comma or marks.point or ""
     said = f"{name}: {example!r} is read as {read_marked(example, mark)}"
-    unsure = marks.either and not own and not asked
-    return said + (f", as other columns are written (--decimal {OTHER[mark]} reads it otherwise)" if unsure else "")  # fmt: skip
+    if own or asked or not marks.either:
+        return said
+    return f"{said}, as other columns are written (--decimal {OTHER[mark]} reads it otherwise)"
 
 
 def read_marked(cell: Any, mark: str) -> Any:

@@ -72,8 +72,9 @@ def choose_roles(
 
     asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
     the table. find: looks whether images are there. several: a row has several labels. wanted: the
-    media type, where it was said. decimal: the mark in numbers. UserError where there is no column of images or texts, and the rows
-    are no samples themselves; AmbiguousSource where these, labels or splits could be several.
+    media type, where it was said. decimal: the mark in numbers. UserError where there is no column of
+    images or texts, and the rows are no samples themselves; AmbiguousSource where these, labels or
+    splits could be several.
     """
     notes: list[str] = []
     find = None if exported else find

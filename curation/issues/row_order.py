@@ -26,7 +26,9 @@ FAR = 0.05
 class Order(NamedTuple):
     """How near in a file the neighbours by content are."""
 
-    excess: float  # largest difference of the distributions of distances in the file, against chance
+    excess: (
+        float  # largest difference of the distributions of distances in the file, against chance
+    )
     within: int  # the distance where it is
     share: float  # of neighbours within it
     chance: float  # the same of rows in random order

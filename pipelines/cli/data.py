@@ -118,7 +118,9 @@ def describe_preview(out: dict) -> str:
     bad = ""
     if out["left_out"]:
         place, why = out["left_out"][0]
-        bad = f"; {format_count(len(out['left_out']), 'row')} cannot be used, first {place}: it {why}"
+        bad = (
+            f"; {format_count(len(out['left_out']), 'row')} cannot be used, first {place}: it {why}"
+        )
     return f"{out['source']}: {format_count(out['samples'], 'sample')} ({splits}); {labels}{bad}; nothing was written"
 
 
