@@ -61,7 +61,7 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     else:
         cuts = read_cuts(bench, len(classes))
         judged = np.where(kept.few, 0, p)[None]  # classes too small are no answer
-        flagged = bool(flag_labels(np.array([own]), judged / judged.sum(), cuts)[0])
+        flagged = bool(flag_labels(np.array([own]), judged / (judged.sum() + 1 - p.sum()), cuts)[0])
         sentences += doubt_sentences(label, best, p[own], flagged, state.reviewed[sample])
     if h is not None:
         sentences.append(

@@ -36,6 +36,7 @@ from assay.curation.review import progress, queue
 from assay.curation.review.next_gain import foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import drop_classes
 from assay.curation.tasks.base import task_of
 from assay.curation.versioning import incoming, own_acts, states
 from assay.curation.versioning.class_list import list_choices
@@ -102,7 +103,7 @@ class ReviewSession:
             rows = queue.order_queue(self.bench, state, scored.found, self.between, AHEAD)
             usable = neighbor_graph.labelled_rows(state)  # never a test sample as evidence
             evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
-            answers = np.where(scored.few, 0, scored.probs)
+            answers = drop_classes(scored.probs, scored.few)
             part = without_locked(state[["split"]])
             contested, found = set(self.between["sample"]), scored.found
             doubted = found.flagged.copy()

@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Export
 from assay.curation.formats.copying import choose_suffix, read_originals
+from assay.curation.storage.top_probs import find_likeliest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +71,7 @@ def predict(export: Export) -> dict[str, tuple[str, float]]:
         probs = export.bench.pred_probs(export.version)
     except UserError:  # nothing was scanned: tasks go without predictions
         return {}
-    best = probs.to_numpy().argmax(1)
-    score = probs.to_numpy().max(1)
+    best, score = find_likeliest(probs)
     names = [probs.columns[b] for b in best]
     return {i: (name, float(p)) for i, name, p in zip(probs.index, names, score)}
 

@@ -20,6 +20,7 @@ USUAL = 5.0  # slope to which few samples lean
 STIFF = 0.03  # how strongly: the penalty of a slope's square, and of a bend's, in the log-loss of one sample
 MOST = 20_000  # rows that are asked
 PROBABILITIES = 2_000_000  # of rows by classes, that are asked
+HIGHEST, OTHERS = 64, 256  # scores of a row that are read, where classes are many
 
 
 class Curve(NamedTuple):
@@ -64,16 +65,53 @@ def fit_calibration(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, np.ndarra
     label. y (n,): class indices.
     """
     n, k = scores.shape
-    share = np.maximum(np.bincount(y, minlength=k), 1) / n * k
     rows = slice(None, None, max(1, -(-n // min(MOST, max(2000, PROBABILITIES // k)))))
-    stretches = [share**-rare for rare in RARE]
+    stretches = list_stretches(np.bincount(y, minlength=k))
     found = [fit_curve(scores[rows] * stretch, y[rows]) for stretch in stretches]
     best = min((0, 1), key=lambda i: found[i][1])
     return found[best][0], stretches[best]
 
 
-def fit_curve(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, float]:
-    """Choose a curve for scores (n, k) of classes y (n,); give its loss."""
+def list_stretches(sizes: np.ndarray) -> list[np.ndarray]:
+    """List the stretches (k,) that are tried, for classes of so many labels (k,)."""
+    share = np.maximum(sizes, 1) / sizes.sum() * len(sizes)
+    return [share**-rare for rare in RARE]
+
+
+def fit_sampled_calibration(
+    scores: np.ndarray, y: np.ndarray, sizes: np.ndarray
+) -> tuple[Curve, np.ndarray]:
+    """Choose them where classes are many: see fit_calibration.
+
+    scores (n, k), y (n,): of some of the rows; sizes (k,): labels of each class in all. Of each row the highest scores
+    are read, that of its label, and some of the others, which stand for all of them.
+    """
+    n, k = scores.shape
+    own, rng = np.arange(n), np.random.default_rng(0)
+    top = scores.copy()
+    top[own, y] = np.inf
+    first = np.argpartition(top, k - HIGHEST, axis=1)[:, k - HIGHEST :]
+    np.put_along_axis(top, first, np.nan, 1)
+    others = rng.integers(0, k, (n, OTHERS))
+    drawn = ~np.isnan(np.take_along_axis(top, others, 1))
+    stand_for = (k - HIGHEST) / np.maximum(drawn.sum(1, keepdims=True), 1)
+    logs = np.where(drawn, np.log(stand_for), -np.inf)
+    at = np.hstack([first, others])
+    weights = np.hstack([np.zeros(first.shape), logs])
+    table, place = np.take_along_axis(scores, at, 1), (first == y[:, None]).argmax(1)
+    stretches = list_stretches(sizes)
+    found = [fit_curve(table * stretch[at], place, weights) for stretch in stretches]
+    best = min((0, 1), key=lambda i: found[i][1])
+    return found[best][0], stretches[best]
+
+
+def fit_curve(
+    scores: np.ndarray, y: np.ndarray, weights: np.ndarray | float = 0.0
+) -> tuple[Curve, float]:
+    """Choose a curve for scores (n, k) of classes y (n,); give its loss.
+
+    weights (n, k): the logs of how many scores each stands for.
+    """
     from scipy.optimize import minimize
 
     low, high = np.quantile(scores, 0.01), np.quantile(scores.max(1), 0.99)
@@ -83,7 +121,7 @@ def fit_curve(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, float]:
 
     def loss(slopes: np.ndarray) -> tuple[float, np.ndarray]:
         steps = slopes * width
-        logits = np.r_[0, np.cumsum(steps)][segment] + along * steps[segment]
+        logits = np.r_[0, np.cumsum(steps)][segment] + along * steps[segment] + weights
         logits -= logits.max(1, keepdims=True)
         miss = np.exp(logits)
         total = miss.sum(1)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from assay.curation.label_quality.noise_matrix import find_noise
+from assay.curation.storage.top_probs import TopProbs
 from assay.curation.tasks.multilabel import class_shares, trust_members
 
 SUPPLEMENT = 0.5  # of the share counted among the contradicted labels: by so much more are wrong
@@ -23,7 +24,7 @@ RARE = 0.7  # times the average size: a class below is rare
 FAIR = 2.0  # times the average share of clean labels, that a rare class may have flagged
 
 
-def flag_labels(y: np.ndarray, probs: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+def flag_labels(y: np.ndarray, probs: np.ndarray | TopProbs, cuts: np.ndarray) -> np.ndarray:
     """Flag labels that are trusted less than their class's cut.
 
     Bool (m,). y (m,): class indices; cuts (k,); probs (m, k), out of sample. Never one that the model finds likeliest.
@@ -31,7 +32,7 @@ def flag_labels(y: np.ndarray, probs: np.ndarray, cuts: np.ndarray) -> np.ndarra
     return (_trust(y, probs) < cuts[y]) & (probs.argmax(1) != y)
 
 
-def fit_cuts(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
+def fit_cuts(y: np.ndarray, probs: np.ndarray | TopProbs) -> np.ndarray:
     """Choose each class's cut (k,): from 0, no label is flagged, to 1.
 
     y (m,): class indices of the labels; probs (m, k): out of sample, rows sum to 1. Cuts stay while labels are edited,
@@ -77,10 +78,12 @@ def share_to_flag(counted: float) -> float:
     return float(1 - sure + sure * share)
 
 
-def count_confident(y: np.ndarray, probs: np.ndarray) -> int:
+def count_confident(y: np.ndarray, probs: np.ndarray | TopProbs) -> int:
     """Count the wrong labels by cleanlab's confident joint."""
     from cleanlab.count import num_label_issues
 
+    if isinstance(probs, TopProbs):
+        return count_confident_top(y, probs)
     seen = np.unique(y)  # cleanlab wants labels 0..k-1 that occur
     if len(seen) < 2:
         return 0
@@ -89,7 +92,22 @@ def count_confident(y: np.ndarray, probs: np.ndarray) -> int:
     return int(num_label_issues(np.searchsorted(seen, y), p, estimation_method="off_diagonal"))
 
 
-def _trust(y: np.ndarray, probs: np.ndarray) -> np.ndarray:
+def count_confident_top(y: np.ndarray, probs: TopProbs) -> int:
+    """Count as cleanlab does, by the likeliest classes of each sample.
+
+    A label is counted where another class is as likely as it is for its own labels in the mean.
+    (Northcutt et al., Confident learning, JAIR 70, 2021.)
+    """
+    sizes = np.bincount(y, minlength=probs.k)
+    means = np.bincount(y, _trust(y, probs), probs.k) / np.maximum(sizes, 1)
+    means = np.where(sizes > 0, means, 2) - 1e-6
+    confident, best = probs.p >= means[probs.at], probs.argmax(1)
+    first = probs.at[np.arange(len(y)), confident.argmax(1)]
+    guess = np.where(confident.sum(1) > 1, best, first)
+    return int((confident.any(1) & (guess != y) & (best != y)).sum())
+
+
+def _trust(y: np.ndarray, probs: np.ndarray | TopProbs) -> np.ndarray:
     """Give each label's own probability (m,)."""
     return probs[np.arange(len(y)), y]
 

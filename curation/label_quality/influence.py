@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.curation.errors import NotScanned, UserError
-from assay.curation.label_quality.linear_algebra import one_hot
 from assay.curation.label_quality.live import LiveProbe, LiveScores, ScoredState
 from assay.curation.label_quality.neighbor_votes import count_votes
 from assay.curation.label_quality.probe import Probe
@@ -43,9 +42,10 @@ def influence(
     Returns (n,), by rows of X (n, d), the probe's. rows (m,): those asked about, none of them fitted. margins
     (m, k): the weight of each class's score in the sum. Rows that are not fitted have 0.
     """
-    Z = np.asarray(X[rows], "f8")
-    toward = probe.inverse @ (probe.standardize(Z).T @ margins)  # (d + 1, k)
-    residual = one_hot(probe.y, probe.k) - probe.score_in_sample(X)
+    Z, asked = np.asarray(X[rows], "f8"), np.flatnonzero(margins.any(0))  # c of k classes
+    toward = probe.inverse @ (probe.standardize(Z).T @ margins[:, asked])  # (d + 1, c)
+    said = probe.project(X, probe.inverse @ probe.XtY[:, asked])
+    residual = (probe.y[:, None] == asked) - said
     moved = (probe.project(X, toward) * residual).sum(1)
     fitted = probe.y >= 0
     moved = np.where(fitted, -moved / (1 - np.where(fitted, probe.h, 0)), 0.0)

@@ -40,6 +40,7 @@ from assay.curation.media.base import media_of
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows, Shards
+from assay.curation.storage.top_probs import TopProbs
 from assay.curation.tasks import classification, multilabel
 from assay.curation.tasks.base import Task, task_of
 from assay.curation.versioning import states
@@ -125,7 +126,7 @@ class VersionPredictions:
 
     part: pd.DataFrame  # the state without test and guard, n rows
     classes: list[str]
-    probs: np.ndarray  # (n, k)
+    probs: np.ndarray | TopProbs  # (n, k)
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
     cuts: (
         np.ndarray | None
@@ -179,10 +180,11 @@ def load_judge(bench: Bench, version: str | int = "HEAD") -> Judge | None:
 def keep_judge(bench: Bench, upto: int, fitted: FittedProbe) -> Judge:
     """Leave a judge for the versions from the log position `upto` on."""
     part, classes, probe = fitted.part, fitted.classes, fitted.probe
-    probs, second = probe.pred_probs(fitted.X), SecondOpinion.of_scan(bench)
+    given, second = class_indices(part.label, classes), SecondOpinion.of_scan(bench)
+    probs = probe.pred_probs(fitted.X, given)
     if second is not None:
         second = second.weigh(classes, np.asarray(part.index, "S32"), probs, probe.y)
-    probs = _blend(part, classes, probs, second)
+    probs = _blend(part, given, classes, probs, second)
     fixed = {name: np.asarray(getattr(probe, name)) for name in FIXED}
     cuts = choose_cuts(part, classes, probs, probe.few(), fitted.task)
     judge = Judge(classes, fixed, second, cuts)
@@ -245,18 +247,23 @@ def predict_version(bench: Bench, version: str | int) -> VersionPredictions:
         classes, cuts = judge.classes, judge.cuts
         columns = load_columns(bench, part)
         X, probe = columns.X, judge.refit(columns, find_targets(part, classes, task)[1])
-    probs = _blend(part, classes, probe.pred_probs(X), judge and judge.second)
+    given = class_indices(part.label, classes)
+    probs = _blend(part, given, classes, probe.pred_probs(X, given), judge and judge.second)
     return VersionPredictions(part, classes, probs, probe.few(), cuts, task)
 
 
 def _blend(
-    part: pd.DataFrame, classes: list[str], probs: np.ndarray, second: SecondOpinion | None
-) -> np.ndarray:
-    """Mix a second opinion into a probe's probabilities (n, k), in place."""
+    part: pd.DataFrame,
+    given: np.ndarray,
+    classes: list[str],
+    probs: np.ndarray | TopProbs,
+    second: SecondOpinion | None,
+) -> np.ndarray | TopProbs:
+    """Mix a second opinion into a probe's probabilities (n, k) of labels (n,)."""
     if second is None:
         return probs
     aligned = AlignedOpinion(second, classes, np.asarray(part.index, "S32"))
-    return aligned.blend(probs, class_indices(part.label, classes))
+    return aligned.blend(probs, given)
 
 
 def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from assay.curation.storage.shards import Rows
+from assay.curation.storage.top_probs import MANY
 
 
 def column_moments(X: np.ndarray | Rows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +83,20 @@ def one_hot(y: np.ndarray, k: int) -> np.ndarray:
     if y.ndim == 2:
         return np.maximum(y, 0).astype("f8")
     return (y[:, None] == np.arange(k)).astype("f8")
+
+
+def sum_classes(Z: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
+    """Sum rows Z (n, d) by class: Z'Y (d, k).
+
+    y: class indices (n,) or members (n, k), as one_hot takes them.
+    """
+    if y.ndim == 2 or k <= MANY:
+        return Z.T @ one_hot(y, k)
+    from scipy.sparse import csr_array
+
+    has = np.flatnonzero(y >= 0)
+    table = csr_array((np.ones(len(has)), (y[has], has)), (k, len(y)))
+    return (table @ Z).T
 
 
 def is_labelled(y: np.ndarray) -> np.ndarray:

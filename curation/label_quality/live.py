@@ -29,6 +29,7 @@ from assay.curation.label_quality.second_opinion import AlignedOpinion
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import TopProbs
 from assay.curation.tasks.base import task_of
 from assay.curation.versioning import pointers, version_names
 from assay.curation.versioning.pointers import find_position
@@ -45,7 +46,7 @@ class ScoredState:
     state: pd.DataFrame
     found: pd.DataFrame  # as score_labels
     classes: list[str]
-    probs: np.ndarray  # (n, k) of the samples without test and guard, out of sample
+    probs: np.ndarray | TopProbs  # (n, k) of the samples without test and guard, out of sample
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
 
 
@@ -111,7 +112,7 @@ class LiveProbe:
         changed = not np.array_equal(y, self.probe.y)
         if changed:
             self.probe.update(self.X, y)
-        probs, few = self.probe.pred_probs(self.X), self.probe.few()
+        probs, few = self.probe.pred_probs(self.X, indices), self.probe.few()
         if self.second is not None:
             probs = self.second.blend(probs, indices)
         found = score_labels(part, self.classes, probs, few, self.stored.cuts, self.task)
@@ -297,7 +298,8 @@ def find_flagged(bench: Bench, version: str | int) -> pd.DataFrame:
 def predict_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     """Give the out-of-sample probabilities of a version: a column a class.
 
-    At the end of the log they are the standing ones, brought up to date first.
+    At the end of the log they are the standing ones, brought up to date first. Of more than 256 classes the likeliest
+    of each sample, in sparse columns.
     """
     import pandas as pd
 
@@ -305,6 +307,10 @@ def predict_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
         refresh_scores(bench)
         kept = LabelScores.load(bench)
         index = pd.Index(kept.ids.astype(str).astype(object), name="sample")
-        return pd.DataFrame(kept.pred_probs, index, kept.classes)
-    found = predict_version(bench, version)
-    return pd.DataFrame(found.probs, found.part.index.rename("sample"), found.classes)
+        probs, classes = kept.pred_probs, kept.classes
+    else:
+        found = predict_version(bench, version)
+        probs, index, classes = found.probs, found.part.index.rename("sample"), found.classes
+    if isinstance(probs, TopProbs):
+        return probs.to_frame(index, classes)
+    return pd.DataFrame(probs, index, classes)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from assay.curation.label_quality import many_classes
 from assay.curation.label_quality.calibration import (
     Curve,
     fit_calibration,
@@ -28,10 +29,13 @@ from assay.curation.label_quality.linear_algebra import (
     row_blocks,
     sample_groups,
     stack_groups,
+    sum_classes,
 )
+from assay.curation.label_quality.many_classes import TopScores
 from assay.curation.label_quality.neighbor_votes import SHARE, count_votes
 from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, choose_lambda
 from assay.curation.storage.shards import Rows
+from assay.curation.storage.top_probs import MANY, TopProbs
 
 FEW = 4  # changed rows that are added to the scores
 FRESH = 100  # changed rows, after which the scores are made anew
@@ -67,7 +71,7 @@ def fit(
     wide = [] if n < D else None  # n < d: the n x n dual has the same spectrum, X = U sqrt(s) Q'
     for part in row_blocks(n):
         Z = probe.standardize(X[rows[part]])
-        probe.XtY += Z.T @ one_hot(y[rows[part]], k)
+        probe.XtY += sum_classes(Z, y[rows[part]], k)
         if wide is None:
             gram += Z.T @ Z
         else:
@@ -81,7 +85,8 @@ def fit(
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
     factors = LAMBDAS if weights is None else LESS
-    rows = sample_groups(probe.groups, probe.fitted_rows, ASKED)
+    asked = ASKED if k <= MANY else many_classes.ASKED
+    rows = sample_groups(probe.groups, probe.fitted_rows, asked)
     T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
     unit = (s.sum() - n * (probe.bias**2 - 1)) / D
     probe.lam = unit * choose_lambda(T, Y, probe.groups[rows], s, Q.T @ probe.XtY, factors, unit)
@@ -110,6 +115,7 @@ class Probe:
         self.near, self.vote = None, np.float64(0)  # rows (n, j) that vote, and the votes' share
         self.fitted, self.added = None, 0  # scores (n, k) in sample, and the rows added to them
         # what leaves a group out: its rows (b, g), and H (b, g, g), see leave_out; None until it is asked for
+        self.top: TopScores | None = None  # what it says of many classes
         self.hats: list[tuple[np.ndarray, np.ndarray | None]] | None = None
 
     def standardize(self, block: np.ndarray) -> np.ndarray:
@@ -170,7 +176,10 @@ class Probe:
         for stack, H in self.hat_groups(X):
             if stack.shape[1] > X.shape[1] + 1:
                 # larger than d: take it out of the gram matrix itself
-                out[stack[0]] = self._score_without_group(X, stack[0], Y)
+                for group in stack:
+                    W = self.weights_without(X, group)
+                    for part in row_blocks(len(group)):
+                        out[group[part]] = self.standardize(X[group[part]]) @ W
             else:
                 H = self.hat(X, stack) if H is None else H
                 out[stack] = leave_out(H, p[stack], Y[stack])
@@ -194,20 +203,20 @@ class Probe:
         Z = self.standardize(X[stack.ravel()])
         return (Z @ self.inverse).reshape(b, g, -1) @ Z.reshape(b, g, -1).transpose(0, 2, 1)
 
-    def _score_without_group(
-        self, X: np.ndarray | Rows, rows: np.ndarray, Y: np.ndarray
-    ) -> np.ndarray:
+    def weights_without(self, X: np.ndarray | Rows, rows: np.ndarray) -> np.ndarray:
+        """Fit without some rows: weights (d + 1, k)."""
         A, right = np.linalg.inv(self.inverse), self.XtY.copy()
         for part in row_blocks(len(rows)):
             Z = self.standardize(X[rows[part]])
-            A, right = A - Z.T @ Z, right - Z.T @ Y[rows[part]]
-        W = np.linalg.solve(A, right)
-        return np.concatenate(
-            [self.standardize(X[rows[part]]) @ W for part in row_blocks(len(rows))]
-        )
+            A, right = A - Z.T @ Z, right - sum_classes(Z, self.y[rows[part]], self.k)
+        return np.linalg.solve(A, right)
 
     def calibrate(self, X: np.ndarray | Rows) -> None:
         """Choose what makes probabilities of scores, by out-of-group scores."""
+        if self.many:
+            curve, self.stretch = many_classes.calibrate_sample(self, X)
+            self.knots, self.heights = curve
+            return
         fitted = self.fitted_rows
         scores, y = self.score_all(X)[fitted], self.y[fitted]
         if y.ndim == 2:
@@ -243,8 +252,24 @@ class Probe:
         """Predict samples that were not fitted: probabilities (m, k)."""
         return self.probabilities(self.score_in_sample(X))
 
-    def pred_probs(self, X: np.ndarray | Rows) -> np.ndarray:
-        """Predict the training rows out of sample: probabilities (n, k)."""
+    @property
+    def many(self) -> bool:
+        """Say whether a table of samples by classes is too large to make."""
+        return self.k > MANY and self.y.ndim == 1
+
+    def pred_probs(
+        self, X: np.ndarray | Rows, labels: np.ndarray | None = None
+    ) -> np.ndarray | TopProbs:
+        """Predict the training rows out of sample: probabilities (n, k).
+
+        Of many classes the likeliest of each row, and that of its label (n,), a class index or -1; None: as fitted.
+        """
+        if self.many:
+            labels = self.y if labels is None else labels
+            if self.top is None:
+                self.top = many_classes.predict_top(self, X, labels)
+            self.top = many_classes.list_labels(self, X, self.top, labels)
+            return self.top.probs
         return self.probabilities(self.score_all(X))
 
     def score_all(self, X: np.ndarray | Rows) -> np.ndarray:
@@ -274,13 +299,13 @@ class Probe:
         Standardisation, lambda and calibration stay, as in `update`.
         """
         self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
-        self.fitted = self.hats = None
+        self.fitted = self.hats = self.top = None
         rows, gram = np.flatnonzero(self.fitted_rows), self.lam * np.eye(D)
         self.XtY = np.zeros((D, self.k))
         for part in row_blocks(len(rows)):
             Z = self.standardize(X[rows[part]])
             gram += Z.T @ Z
-            self.XtY += Z.T @ one_hot(self.y[rows[part]], self.k)
+            self.XtY += sum_classes(Z, self.y[rows[part]], self.k)
         self.inverse = np.linalg.inv(gram)
         self.inverse = (self.inverse + self.inverse.T) / 2
         self.h = self.leverage(X)
@@ -293,7 +318,13 @@ class Probe:
         update of the inverse and of every h. What few changed rows do to the scores is added to them: one product
         with a vector each. Standardisation, lambda and calibration stay as fitted.
         """
-        y = np.asarray(y)
+        if self.top is None:
+            self.refit_changed(X, np.asarray(y))
+        elif not np.array_equal(y, self.y):
+            self.top = many_classes.update_top(self, X, np.asarray(y))
+
+    def refit_changed(self, X: np.ndarray | Rows, y: np.ndarray) -> None:
+        """Do the work of `update`, but for what it said of many classes."""
         now = is_labelled(y)
         moved = np.flatnonzero(self.fitted_rows != now)
         changed = np.flatnonzero((self.y != y) if y.ndim == 1 else (self.y != y).any(1))
@@ -303,7 +334,10 @@ class Probe:
         if len(changed) > FEW or self.added > FRESH:
             self.fitted = None
         Z = self.standardize(X[changed])
-        step = one_hot(y[changed], self.k) - one_hot(self.y[changed], self.k)
+        if self.many:
+            step = sum_classes(Z, y[changed], self.k) - sum_classes(Z, self.y[changed], self.k)
+        else:
+            step = one_hot(y[changed], self.k) - one_hot(self.y[changed], self.k)
         if len(moved) > 200:  # past that, one fresh inverse is quicker
             gram = np.linalg.inv(self.inverse)
             for part in row_blocks(len(moved)):
@@ -331,7 +365,7 @@ class Probe:
         stayed = ~np.isin(changed, moved)
         if self.fitted is not None and stayed.any():
             self.fitted += self.project(X, self.inverse @ Z[stayed].T) @ step[stayed]
-        self.XtY += Z.T @ step
+        self.XtY += step if self.many else Z.T @ step
         self.y = y.copy()
         self.count_groups()
 

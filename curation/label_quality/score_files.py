@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.label_quality.many_classes import TopScores
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.scoring import scored_rows
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import TopProbs, name_arrays, read_probs
 from assay.curation.tasks import classification, multilabel
 from assay.curation.tasks.classification import class_indices
 
@@ -93,7 +95,7 @@ class LabelScores:
     upto: int  # the position
     ids: np.ndarray  # (n,) S32: every sample but test and guard, in the state's order
     classes: list[str]
-    pred_probs: np.ndarray  # (n, k) float32, out of sample
+    pred_probs: np.ndarray | TopProbs  # (n, k) float32, out of sample
     few: np.ndarray  # (k,) bool: classes with too few samples to judge
     scores: StoredScores | None  # None in a file of an older Assay
 
@@ -116,7 +118,7 @@ class LabelScores:
             int(kept["upto"]),
             kept["ids"],
             json.loads(str(kept["classes"])),
-            kept["pred_probs"],
+            read_probs("pred_probs", kept, len(kept["few"])),
             kept["few"],
             StoredScores.from_arrays(kept) if "rows" in kept else None,
         )
@@ -126,7 +128,7 @@ class LabelScores:
             bench.arrays / "opinion.npz",
             upto=np.array(self.upto),
             ids=self.ids,
-            pred_probs=self.pred_probs.astype("f4"),
+            **name_arrays("pred_probs", self.pred_probs.astype("f4")),
             few=self.few,
             **self.scores.to_arrays(),
         )
@@ -152,6 +154,8 @@ class StoredProbe:
         probe = Probe(kept["mean"], kept["scale"], len(classes))
         for name in Probe.ARRAYS:
             setattr(probe, name, kept[name])
+        if "totals" in kept:
+            probe.top = TopScores(read_probs("top", kept, len(classes)), kept["totals"])
         return cls(str(kept["folder"]), kept["ids"], classes, probe, kept.get("cuts"))
 
     def save(self, bench: Bench) -> None:
@@ -162,6 +166,7 @@ class StoredProbe:
             classes=np.array(json.dumps(self.classes)),
             **{name: np.asarray(getattr(self.probe, name)) for name in Probe.ARRAYS},
             **({} if self.cuts is None else dict(cuts=self.cuts)),
+            **({} if self.probe.top is None else self.probe.top.to_arrays()),
         )
 
 

@@ -17,6 +17,7 @@ from assay.curation.label_quality.flagging import (
 from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import TopProbs
 from assay.curation.tasks import classification
 from assay.curation.tasks.base import Task, list_members
 from assay.curation.tasks.classification import class_indices
@@ -79,7 +80,7 @@ def scored_rows(
 def score_labels(
     state: pd.DataFrame,
     classes: Sequence[str],
-    probs: np.ndarray,
+    probs: np.ndarray | TopProbs,
     few: np.ndarray,
     cuts: np.ndarray | None = None,
     task: Task = classification.TASK,
@@ -111,7 +112,7 @@ def score_labels(
 def choose_cuts(
     state: pd.DataFrame,
     classes: Sequence[str],
-    probs: np.ndarray,
+    probs: np.ndarray | TopProbs,
     few: np.ndarray,
     task: Task = classification.TASK,
 ) -> np.ndarray:
@@ -127,12 +128,14 @@ def _fit_cuts(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 def _judged_probs(
     state: pd.DataFrame,
     classes: Sequence[str],
-    probs: np.ndarray,
+    probs: np.ndarray | TopProbs,
     few: np.ndarray,
     task: Task,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give (rows, their class indices (m,) or members (m, k), probabilities (m, k)) that are scored."""
     rows, y = scored_rows(state, classes, few, task)
+    if isinstance(probs, TopProbs):
+        return rows, y[rows], probs[rows].without(few)
     p = np.ascontiguousarray(probs[rows], "f8")
     if y.ndim == 2:
         p[:, few] = y[rows][:, few]  # what nobody can judge is taken for right

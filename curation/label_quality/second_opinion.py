@@ -12,13 +12,15 @@ from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality.scoring import class_indices
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import TopProbs
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHARES = np.linspace(0, 0.95, 20)  # of a network beside the probe
 SHARPNESS = 2.0 ** np.linspace(-2, 2, 9)  # powers that a network's probabilities may be raised to
-MOST = 20_000  # samples that choose these two
+MOST, FEWEST = 20_000, 2000  # samples that choose these two
+NUMBERS = 5_000_000  # their probabilities: many classes are asked of fewer samples
 TINY = 1e-6  # in place of a probability of 0, which no other could outvote
 
 
@@ -102,12 +104,13 @@ class SecondOpinion:
         asked = np.flatnonzero((y[mine.rows] >= 0) & mine.known[y[mine.rows]])
         if self.weight == 1 or not len(asked):
             return self
-        asked = asked[:: -(-len(asked) // MOST)]
+        asked = asked[:: -(-len(asked) // min(MOST, max(FEWEST, NUMBERS // len(classes))))]
         rows, losses = mine.rows[asked], {}
+        own = np.asarray(probs[rows])
         for power in SHARPNESS:
             said = sharpen(mine.probs[asked], power)
             for w in SHARES:
-                mixed = mix(probs[rows], said, mine.known, w)
+                mixed = mix(own, said, mine.known, w)
                 losses[w, power] = -np.log(mixed[np.arange(len(rows)), y[rows]] + TINY).mean()
         weight, power = min(losses, key=losses.__getitem__)
         return replace(self, weight=float(weight), probs=sharpen(self.probs, power))
@@ -132,6 +135,14 @@ def mix(probs: np.ndarray, said: np.ndarray, known: np.ndarray, weight: float) -
     return mixed / mixed.sum(1, keepdims=True)
 
 
+def mix_listed(probs: np.ndarray, said: np.ndarray, known: np.ndarray, weight: float) -> np.ndarray:
+    """Mix the listed probabilities (m, t) of many classes as mix does; what is not listed keeps its share."""
+    rest = [np.maximum(1 - p.sum(1, keepdims=True, dtype="f8"), 0) for p in (probs, said)]
+    mine, theirs = (np.hstack([p, r]) for p, r in zip((probs, said), rest))
+    sure = np.hstack([known, np.ones((len(known), 1), bool)])
+    return mix(mine, theirs, sure, weight)[:, :-1]
+
+
 class AlignedOpinion:
     """A second opinion on the samples and classes that a probe judges."""
 
@@ -145,14 +156,23 @@ class AlignedOpinion:
         self.rows, self.probs = rows[some], probs[some] / probs[some].sum(1, keepdims=True)
         self.weight = second.weight
 
-    def blend(self, probs: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def blend(self, probs: np.ndarray | TopProbs, y: np.ndarray) -> np.ndarray | TopProbs:
         """Mix it into the probe's probabilities (n, k), in place.
 
+        Of many classes those that the probe finds likeliest, and the label, are mixed, and no others.
         y (n,): class indices of the labels. One of a class that it has never heard of is the probe's to judge.
         """
         heard = (y[self.rows] < 0) | self.known[y[self.rows]]
         rows = self.rows[heard]
         said = self.probs[heard]
+        if isinstance(probs, TopProbs):
+            at = probs.at[rows]
+            said = np.take_along_axis(said, at, 1)
+            own = probs.p[rows]
+            said = said if self.weight == 1 else mix_listed(own, said, self.known[at], self.weight)
+            p = probs.p.copy()
+            p[rows] = said
+            return TopProbs(probs.at, p, probs.k)
         probs[rows] = said if self.weight == 1 else mix(probs[rows], said, self.known, self.weight)
         return probs
 

@@ -18,7 +18,15 @@ from assay.curation.errors import UserError
 from assay.curation.statistics.sampling import shuffle_samples
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import (
+    DENSE,
+    TopProbs,
+    collect_probs,
+    name_arrays,
+    read_probs,
+)
 from assay.curation.tasks.base import task_of
+from assay.curation.text import format_count
 from assay.curation.times import now
 from assay.curation.versioning.class_names import name_probabilities
 from assay.curation.versioning.version_names import names_at
@@ -49,12 +57,11 @@ class Predictions:
         """Save the predictions of a run."""
         pool = {}
         if len(self.pool_ids):
-            pool = dict(
-                pool=np.asarray(self.pool_ids, "S32"), pool_probs=self.pool_probs.astype("f2")
-            )
+            pool = dict(pool=np.asarray(self.pool_ids, "S32"))
+            pool |= name_arrays("pool_probs", self.pool_probs.astype("f2"))
         save_arrays(
             predictions_file(bench, key),
-            probs=self.probs.astype("f4"),
+            **name_arrays("probs", self.probs.astype("f4")),
             ids=np.asarray(self.ids, "S32"),
             classes=np.array(json.dumps(list(self.classes))),
             **pool,
@@ -73,8 +80,8 @@ class Predictions:
                 "assay check --repair, then run the experiment again",
             )
         classes = json.loads(str(kept["classes"]))
-        pool = kept.get("pool", _no_ids()), kept.get("pool_probs")
-        return cls(kept["ids"], kept["probs"], classes, *pool)
+        probs, others = (read_probs(n, kept, len(classes)) for n in ("probs", "pool_probs"))
+        return cls(kept["ids"], probs, classes, kept.get("pool", _no_ids()), others)
 
     @classmethod
     def load_named(cls, bench: Bench, key: str) -> Predictions:
@@ -140,7 +147,8 @@ def add_pool_predictions(bench: Bench, key: str, ids: Iterable[str], probs: np.n
     old = ~np.isin(kept.pool_ids, ids)
     if old.any():
         ids = np.r_[kept.pool_ids[old], ids]
-        probs = np.concatenate([kept.pool_probs[old], probs.astype("f2")])
+        both = [kept.pool_probs[old], probs.astype("f2")]
+        probs = collect_probs(np.asarray(part) for part in both)
     order = np.argsort(ids)
     Predictions(kept.ids, kept.probs, kept.classes, ids[order], probs[order]).save(bench, key)
 
@@ -149,9 +157,15 @@ def read_probabilities(bench: Bench, key: str, ids: Iterable[str]) -> tuple[list
     """Read the probabilities of samples of val and the pool.
 
     Returns (identities of classes, probs (m, k)). A row is NaN where the run did not see the
-    sample.
+    sample. UserError where that are more than fit into memory.
     """
     kept, ids = Predictions.load(bench, key), np.asarray(ids, "S32")
+    most = DENSE // max(len(kept.classes), 1)
+    if isinstance(kept.probs, TopProbs) and len(ids) > most:
+        raise UserError(
+            f"expected at most {format_count(most, 'sample')} of {len(kept.classes):,} classes, found {len(ids):,}",
+            "with so many classes compare on a split that has fewer: --split val",
+        )
     out = np.full((len(ids), len(kept.classes)), np.nan)
     for known, probs in ((kept.ids, kept.probs), (kept.pool_ids, kept.pool_probs)):
         if len(known):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 30  # val labels, below which no gain is measured
+NUMBERS = 5_000_000  # probabilities of val labels that are asked, where classes are many
 MOST = 5_000  # val labels that are asked: a session asks after every decision
 RULE = "stop"  # the name of the rule that says below which gain to stop
 
@@ -109,7 +110,8 @@ def foresee_gain(
     if len(found) < FEWEST:
         only = format_count(len(found), "val label is", "val labels are")
         return Outlook(None, f"it takes {FEWEST} val labels, and {only} judged", below)
-    every = found.iloc[:: -(-len(found) // MOST)]
+    most = min(MOST, max(FEWEST, NUMBERS // len(scored.classes)))
+    every = found.iloc[:: -(-len(found) // most)]
     fixes = find_corrections(scored, part, head, rates)
     val = find_validation(part, every, fixes, scored, rates)
     expected = expect_gain(live.probe, live.X, fixes, val)

@@ -15,6 +15,7 @@ from assay.curation.statistics.sampling import random_order_rows
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
+from assay.curation.storage.top_probs import ask_others
 from assay.curation.tasks.base import task_of
 from assay.curation.tasks.multilabel import read_set
 from assay.curation.versioning import votes
@@ -202,8 +203,7 @@ def judge_stratum(
     if (task := task_of(bench)).name == "multilabel":
         return judge_members(bench, state.loc[first], kept, at, task.targets(given, classes))
     y = class_indices(given, classes)
-    probs = np.where(kept.few, 0, kept.pred_probs[at])
-    probs /= np.maximum(probs.sum(1, keepdims=True), 1e-12)
+    probs = ask_others(kept.pred_probs[at], kept.few)
     # a class too small to judge is doubted nowhere
     judged = (at >= 0) & (y >= 0) & ~kept.few[y]
     flagged = judged & flag_labels(y, probs, read_cuts(bench, len(classes)))

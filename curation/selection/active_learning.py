@@ -12,6 +12,7 @@ from assay.curation.label_quality import live
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.selection.similarity import without_near_copies
 from assay.curation.storage.interface import Bench
+from assay.curation.storage.top_probs import sum_squares
 from assay.curation.tasks.base import refuse_task
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
             "what is labelled there: assay edit, column split",
         )
     graph, at = neighbor_graph.load_nodes(bench, state)
-    V, unsure = neighbor_graph.load_vectors(bench, graph), 1 - (probs**2).sum(1)
+    V, unsure = neighbor_graph.load_vectors(bench, graph), 1 - sum_squares(probs)
     pool = pool[np.argsort(-unsure[pool], kind="stable")]
     # a copy in train tells nothing, one in val or test would leak
     others = at[(state.keep & ~state.index.isin(part.index[pool])).to_numpy()]
@@ -62,8 +63,9 @@ def suggest_samples(bench: Bench, n: int = 100) -> pd.DataFrame:
     known, asked = ((V[at[row[r]]], unsure[r]) for r in (train, val if len(val) else pool))
     chosen, fall = choose_samples((V[at[row[pool]]], unsure[pool]), known, asked, min(n, len(pool)))
     rows = pool[chosen]
-    best = np.argsort(-probs[rows], axis=1, kind="stable")[:, :2]
-    (p, q), (one, two) = np.take_along_axis(probs[rows], best, 1).T, classes[best].T
+    said = np.asarray(probs[rows])
+    best = np.argsort(-said, axis=1, kind="stable")[:, :2]
+    (p, q), (one, two) = np.take_along_axis(said, best, 1).T, classes[best].T
     found = pd.DataFrame(dict(rank=np.arange(1, len(rows) + 1), sample=part.index[rows]))
     found["source_id"], found["path"] = part.key.to_numpy()[rows], part.uri.to_numpy()[rows]
     target = "val" if len(val) else "the pool"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from assay.curation.storage.schema import END, SCHEMA_EDITS
+from assay.curation.storage.top_probs import TopProbs
 
 if TYPE_CHECKING:
     import duckdb
@@ -222,6 +223,8 @@ def name_probabilities(
     if called == list(classes):
         return called, probs
     order = sorted(set(called))
+    if isinstance(probs, TopProbs):
+        return order, probs.rename(np.array([order.index(name) for name in called]), len(order))
     out = np.zeros((len(probs), len(order)), probs.dtype)
     for column, name in enumerate(called):
         out[:, order.index(name)] += probs[:, column]

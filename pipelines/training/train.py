@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.storage.top_probs import MANY, TopProbs, collect_probs
 from assay.curation.system.extras import require
 from assay.curation.text import format_count
 from assay.pipelines.training.architectures.recipes import find_architecture, find_recipe
@@ -47,10 +48,10 @@ def fit_predict(
     seed: int,
     epochs: int | None = None,
     progress: Callable[[float, str], None] | None = None,
-) -> np.ndarray:
+) -> np.ndarray | TopProbs:
     """Train on labelled rows, and predict other rows.
 
-    Returns probabilities (m, k), float32.
+    Returns probabilities (m, k), float32; of many classes the likeliest of each row.
     progress(done, text) hears done in 0..1. One seed, one answer on one machine. Raises Diverged.
     """
     recipe = find_recipe(arch)
@@ -179,18 +180,28 @@ def predict_probs(
     n_classes: int,
     alive: Callable[[], None] | None = None,
     several: bool = False,
-) -> np.ndarray:
+) -> np.ndarray | TopProbs:
     """Predict the probabilities (n, k) of rows. Raises Diverged.
 
-    Each row's sum to 1, but where a row may have `several` classes.
+    Each row's sum to 1, but where a row may have `several` classes; of many classes the likeliest are kept.
     Where images may be mirrored, the image and its mirror image are averaged. alive() is called at each step.
     """
+    if not len(rows):
+        return np.zeros((0, n_classes), "f4")
+    many = n_classes > MANY and not several
+    parts = predict_blocks(network, rows, alive, several)
+    return collect_probs(parts) if many else np.concatenate(list(parts))
+
+
+def predict_blocks(
+    network: Network, rows: LazyRows, alive: Callable[[], None] | None, several: bool
+) -> Iterator[np.ndarray]:
+    """Predict the probabilities (b, k) of some rows after others: see predict_probs."""
     import torch
 
     recipe, model, device = find_recipe(network.arch), network.module, network.device
     bfloat16 = use_bfloat16(device, rows)
     model.eval()
-    probs = np.zeros((len(rows), n_classes), "f4")
     for at in range(0, len(rows), AT_ONCE):
         some = rows[np.arange(at, min(at + AT_ONCE, len(rows)))]
         x = to_tensor(some, recipe, device)
@@ -200,15 +211,15 @@ def predict_probs(
         ):
             logits = (model(x) + model(x.flip(3))) / 2 if network.flips else model(x)
         logits = logits.float()
-        probs[at : at + AT_ONCE] = (logits.sigmoid() if several else logits.softmax(1)).cpu()
+        probs = (logits.sigmoid() if several else logits.softmax(1)).cpu().numpy()
         if alive:
             alive()
-    lost = np.isnan(probs).any(1)
-    if lost.any():
-        raise Diverged(
-            f"diverged: {network.arch} finds no number for {lost.sum()} of {format_count(len(rows), 'row')}"
-        )
-    return probs
+        lost = np.isnan(probs).any(1)
+        if lost.any():
+            raise Diverged(
+                f"diverged: {network.arch} finds no number for {lost.sum()} of {format_count(len(probs), 'row')}"
+            )
+        yield probs
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from assay.curation.storage.top_probs import TopProbs, collect_probs
 from assay.pipelines.training.architectures.base import Recipe
 from assay.pipelines.training.data import LazyRows, TrainingData
 
@@ -13,11 +14,18 @@ class Probe:
 
     recipe = Recipe("probe", "embedding")
 
-    def fit_predict(self, data: TrainingData, rows: LazyRows) -> np.ndarray:
+    def fit_predict(self, data: TrainingData, rows: LazyRows) -> np.ndarray | TopProbs:
         from assay.curation.label_quality import probe
+        from assay.curation.label_quality.linear_algebra import row_blocks
+        from assay.curation.label_quality.many_classes import NUMBERS
 
         fitted = probe.fit(data.rows, data.labels, data.groups, data.n_classes)
-        return fitted.predict(rows).astype("f4")
+        if not fitted.many:
+            return fitted.predict(rows).astype("f4")
+        return collect_probs(
+            fitted.predict(rows[np.arange(part.start, part.stop)]).astype("f4")
+            for part in row_blocks(len(rows), max(16, NUMBERS // data.n_classes))
+        )
 
     def estimate_seconds(self, n: int, shape: tuple[int, ...]) -> float:
         return n * shape[0] ** 2 / 1.6e10  # 5 s for 50,000 x 1,280 on two cores

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.storage.top_probs import MANY, TopProbs, collect_probs
 from assay.pipelines.training.architectures.base import Recipe
 from assay.pipelines.training.data import LazyRows, TrainingData
 
@@ -20,19 +21,28 @@ class Tfidf:
 
     recipe = Recipe("tfidf", "words")
 
-    def fit_predict(self, data: TrainingData, rows: LazyRows) -> np.ndarray:
+    def fit_predict(self, data: TrainingData, rows: LazyRows) -> np.ndarray | TopProbs:
         from sklearn.feature_extraction.text import TfidfTransformer
         from sklearn.linear_model import LogisticRegression
         from sklearn.multiclass import OneVsRestClassifier
         from sklearn.pipeline import make_pipeline
 
+        from assay.curation.label_quality.linear_algebra import row_blocks
+
         weigh = TfidfTransformer(sublinear_tf=True)
         classify = LogisticRegression(C=3.0, max_iter=300)
         model = make_pipeline(weigh, OneVsRestClassifier(classify) if data.several else classify)
         model.fit(count_pieces(data.rows), data.labels)
-        probs = np.zeros((len(rows), data.n_classes), "f4")
-        probs[:, model.classes_] = model.predict_proba(count_pieces(rows))
-        return probs
+
+        def predict(some: csr_matrix) -> np.ndarray:
+            probs = np.zeros((some.shape[0], data.n_classes), "f4")
+            probs[:, model.classes_] = model.predict_proba(some)
+            return probs
+
+        counts = count_pieces(rows)
+        if data.several or data.n_classes <= MANY:
+            return predict(counts)
+        return collect_probs(predict(counts[part]) for part in row_blocks(len(rows), 1024))
 
     def estimate_seconds(self, n: int, shape: tuple[int, ...]) -> float:
         return 1 + n * shape[0] / 6e5  # 5 s for 6,000 texts on two cores

@@ -164,7 +164,8 @@ def test_small_and_wide_data_give_probabilities(n, k):
     X, y = rng.normal(size=(n, 40)).astype("f4"), np.arange(n) % k
     probe = probes.fit(X, y, np.arange(n), k)
     probs = probe.pred_probs(X)
-    assert np.isfinite(probs).all() and np.allclose(probs.sum(1), 1)
+    total = np.asarray(probs).sum(1)  # of many classes the likeliest alone are kept
+    assert np.isfinite(total).all() and (np.allclose(total, 1) if k <= 256 else total.max() <= 1)
     assert probe.few().all() == (n // k < probes.ENOUGH)
 
 
