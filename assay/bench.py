@@ -79,6 +79,7 @@ class Bench(curation.Bench):
         config: str | None = None,
         sheet: str | None = None,
         media: str | None = None,
+        task: str | None = None,
         decimal: str | None = None,
         skip_bad: bool = False,
         audited_test: bool = False,
@@ -137,6 +138,7 @@ class Bench(curation.Bench):
             config=config,
             sheet=sheet,
             media=media,
+            task=task,
             decimal=decimal,
             name=name,
             audited_test=audited_test,
@@ -213,6 +215,7 @@ class Bench(curation.Bench):
         config: str | None = None,
         sheet: str | None = None,
         media: str | None = None,
+        task: str | None = None,
         decimal: str | None = None,
         skip_bad: bool = False,
     ) -> dict:
@@ -235,6 +238,7 @@ class Bench(curation.Bench):
             config=config,
             sheet=sheet,
             media=media,
+            task=task,
             decimal=decimal,
             skip_bad=skip_bad,
         )

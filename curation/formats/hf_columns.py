@@ -13,6 +13,7 @@ from assay.curation.formats.row_columns import DESCRIBING, choose_row_label
 from assay.curation.formats.table_cells import Places, Table
 from assay.curation.formats.table_labels import LABELS, holds_classes
 from assay.curation.formats.text_columns import choose_text_column
+from assay.curation.media.base import media_type
 from assay.curation.media.row_cells import infer_kind, read_column
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def choose_columns(
     metadata = tuple(column for column in rest if column in first)
     unread = tuple(column for column in rest if column not in first)
     media = "row" if rows else "text" if text else "image"
+    if text and options.media and media_type(options.media).in_cell:
+        media = options.media
     return Columns(
         image,
         label,

@@ -20,6 +20,7 @@ from assay.curation.formats.row_columns import RowColumns, note_columns, read_ro
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Places, Table, check_width
 from assay.curation.formats.table_columns import as_texts
+from assay.curation.media.base import media_type
 from assay.curation.media.containers.arrow import open_batches
 from assay.curation.media.files import image_column
 from assay.curation.media.locations import locate_paths
@@ -133,7 +134,7 @@ def add_rows(
 
     codes: the names of the numbers in columns of metadata."""
     columns = found.columns
-    is_text, of_images = columns.media == "text", columns.media == "image"
+    is_text, of_images = media_type(columns.media).in_cell, columns.media == "image"
     suffix = (
         "" if not of_images or columns.content == image_column(schema) else f"::{columns.content}"
     )

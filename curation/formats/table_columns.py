@@ -20,6 +20,7 @@ from assay.curation.formats.table_labels import Labels, NoLabelColumn, choose_la
 from assay.curation.formats.table_splits import choose_column, choose_split
 from assay.curation.formats.text_columns import choose_media, refuse_texts_or_rows
 from assay.curation.media.addresses import is_address
+from assay.curation.media.base import media_type, media_types
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import Place
 from assay.curation.media.row_cells import MISSING
@@ -78,7 +79,7 @@ def choose_roles(
     """
     notes: list[str] = []
     find = None if exported else find
-    media, content = "row", "row" if exported and "row" in table.columns else None
+    media, content = find_own_column(table, wanted, exported)
     if wanted != "row" and not content:
         media, content = choose_media(
             table,
@@ -88,6 +89,8 @@ def choose_roles(
             file,
             notes,
         )
+    if wanted and media == "text" and media_type(wanted).in_cell:
+        media = wanted
     if wanted and media != wanted:
         content = None
     no_rows = wanted not in ("row", None) or pictures_only or names_images(table)
@@ -114,6 +117,15 @@ def choose_roles(
     if exported:
         labels = Labels(labels.column, several=labels.several)
     return Roles(content, id, split, group, labels, flag, notes, media)
+
+
+def find_own_column(table: Table, wanted: str | None, exported: bool) -> tuple[str, str | None]:
+    """Find the medium whose own column a table has: one that was said, or that Assay exported."""
+    for medium in media_types().values():
+        said = medium.in_cell and medium.name == wanted
+        if medium.column in table.columns and (said or exported and "path" not in table.columns):
+            return medium.name, medium.column
+    return "row", None
 
 
 def choose_row_roles(

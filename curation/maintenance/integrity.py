@@ -77,7 +77,7 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
     found += check_arrays(bench, progress)
     found += check_coverage(bench, state)
     # texts are in the bench, and were checked with its arrays
-    return found + (list(check_images(state, progress)) if media_of(bench).name == "image" else [])
+    return found + (list(check_images(state, progress)) if media_of(bench).column is None else [])
 
 
 def check_log(bench: Bench) -> Iterator[dict]:

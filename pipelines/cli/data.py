@@ -159,6 +159,7 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         config=args.config,
         sheet=args.sheet,
         media=args.media,
+        task=args.task,
         decimal=args.decimal,
         skip_bad=args.skip_bad,
         name=args.as_,
@@ -297,8 +298,14 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--media",
-        choices=("image", "text", "row"),
-        help="what a table holds, where it could be several; row: each row is a sample, described by its columns",
+        metavar="MEDIUM",
+        help="what a table holds, where it could be several: image, text, row (each row is a sample, described by its"
+        " columns), or what a plug-in adds, one a cell",
+    )
+    verb.add_argument(
+        "--task",
+        metavar="TASK",
+        help="what a label says, where a plug-in adds to classification (one class) and multilabel (several)",
     )
     verb.add_argument(
         "--decimal",

@@ -191,7 +191,7 @@ def show_queue(args: argparse.Namespace) -> None:
         then = f"{fill}, then: assay edit {args.csv} --who {name_reviewer(args)} -b {bench.given}"
     else:
         which = f" --mistake {shlex.join(args.mistakes)}" if args.mistakes else ""
-        page = task_of(bench).name == "classification"  # a page offers one label a sample
+        page = not task_of(bench).several  # a page offers one label a sample
         file = "--html sheet.html" if page else "--csv queue.csv"
         what = "a page to decide from" if page else "a sheet to fill in"
         then = f"assay queue{which} -n {args.n} {file} -b {bench.given} writes {what}"
