@@ -123,6 +123,11 @@ def media_of(bench: Bench) -> MediaType:
     return media_type(dict(bench.rows("select key, value from meta")).get("media", "image"))
 
 
+def stored_folders() -> list[str]:
+    """List the folders of arrays/ that hold samples, one of each medium."""
+    return [member.folder for member in media_types().values()]
+
+
 def read_texts(bench: Bench, hashes: Iterable[str]) -> list[str] | None:
     """Read the texts of a bench, or its rows as JSON, by their hashes; None where it holds files."""
     media = media_of(bench)

@@ -114,7 +114,8 @@ def take_back_and_commit(walk):
 
 
 def look_around(walk):
-    """Every look at the bench works, or says in words that it is not for several labels."""
+    """Every look at the bench works, or says in words that it is not for several labels; nothing in it is unknown."""
+    assert walk.read("check")["findings"] == []
     for verb in ("status", "issues", "duplicates", "gaps", "log", "runs", "check"):
         status, _, err = run_assay(verb, "-b", walk.path)
         assert status == 0 or find_task(walk.loop.task).noun in err and "hint:" in err, (verb, err)
