@@ -76,7 +76,7 @@ LOOPS = [
     Loop("digits", "image", "classification", make_digits, ".parquet", scan=PIXELS, architecture="cnn(epochs=2)"),
     Loop("pairs-of-digits", "image", "multilabel", make_pairs_of_digits, ".parquet", scan=PIXELS),
     Loop("news", "text", "classification", make_news, ".csv", scan=TFIDF, architecture="tfidf", shown="article.text"),
-    Loop("pairs-of-news", "text", "multilabel", make_pairs_of_news, ".jsonl", scan=TFIDF, shown="article.text", plain=True),
-    Loop("wines", "row", "classification", make_wines, ".csv", architecture="boosting", shown="article.row", plain=True),
-    Loop("described-wines", "row", "multilabel", make_described_wines, ".csv", SEVERAL, shown="article.row"),
+    Loop("pairs-of-news", "text", "multilabel", make_pairs_of_news, ".jsonl", scan=TFIDF, shown="article.text"),
+    Loop("wines", "row", "classification", make_wines, ".csv", architecture="boosting", shown="article.row"),
+    Loop("described-wines", "row", "multilabel", make_described_wines, ".csv", SEVERAL, shown="article.row", plain=True),
 ]  # fmt: skip
