@@ -27,7 +27,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import scan_settings
 from assay.curation.predictions import model_errors
 from assay.curation.selection import active_learning, similarity
-from assay.curation.slicing import gaps, regression_sets, set_definitions
+from assay.curation.slicing import gap_text, gaps, regression_sets, set_definitions
 from assay.curation.statistics.wording import format_share
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import list_classes
@@ -65,6 +65,8 @@ def draw(bench: Bench) -> None:
             draw_gap(bench, found, st.session_state["gap"], who)
         elif one.open:
             draw_cards(bench, found, who)
+            if more := gap_text.say_left_out(found):
+                st.caption(f"{more}.")
     with two:
         if two.open:  # to choose from a large pool takes seconds
             draw_suggestions(bench, who)

@@ -11,6 +11,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.label_quality import scoring
+from assay.curation.storage.top_probs import ask_others
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,11 +95,12 @@ def list_likely_classes(shown: QueueEvidence, sample: str) -> list[list]:
     scored, at = shown.scored, shown.samples.get_indexer([sample])[0]
     if at < 0:
         return []
-    p = np.where(scored.few, 0, scored.probs[at]).astype("f8")
-    first = np.argsort(-p, kind="stable")[:LIKELY]
     if "question" in scored.found:  # each class by itself
-        return [[scored.classes[c], round(float(p[c]), 4)] for c in first if p[c] > 0]
-    return [[scored.classes[c], round(float(p[c] / p.sum()), 4)] for c in first if p[c] > 0]
+        p = np.where(scored.few, 0, scored.probs[at])
+    else:
+        p = np.asarray(ask_others(scored.probs[[at]], scored.few))[0]
+    first = np.argsort(-p, kind="stable")[:LIKELY]
+    return [[scored.classes[c], round(float(p[c]), 4)] for c in first if p[c] > 0]
 
 
 def ask_class(shown: QueueEvidence, sample: str) -> dict[str, str]:

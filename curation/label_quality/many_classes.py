@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ NUMBERS = 2_000_000  # scores of a block
 ASKED = 2000  # rows that calibration asks
 AT_ONCE = 30_000_000  # scores that are made anew with every edit
 MOST = 64  # classes that are scored by themselves
+FRESH = 100  # rows that come or go, after which all is scored anew
 LIKELIEST = 4  # of a row that comes or goes: they too
 TIGHT = 0.9  # leverage, from which on fp32 will not do
 
@@ -36,6 +37,7 @@ class TopScores:
 
     probs: TopProbs  # (n, k)
     totals: np.ndarray  # (n,): the log of the sum over all classes
+    came: int = 0  # rows that came or went since all were scored
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return name_arrays("top", self.probs) | dict(totals=self.totals)
@@ -55,7 +57,7 @@ def predict_top(probe: Probe, X: np.ndarray | Rows, labels: np.ndarray) -> TopSc
 def predict_rows(
     probe: Probe, X: np.ndarray | Rows, labels: np.ndarray, rows: np.ndarray
 ) -> TopScores:
-    """Predict some rows (m,), whole groups: see predict_top."""
+    """Predict some rows (m,), ascending and whole groups: see predict_top."""
     size = max(16, NUMBERS // probe.k)
     alone = find_singles(probe, rows)
     fold = fold_weights(probe)
@@ -69,9 +71,8 @@ def predict_rows(
     for block, scores in score_blocks(probe, X, rows[~alone]):
         stretched = (scores * probe.stretch).astype("f4")
         parts.append(keep_top(probe, block, labels, stretched))
-    back = np.argsort(np.argsort(rows))
     order, at, p, totals = (np.concatenate(each) for each in zip(*parts))
-    back = np.argsort(order)[back]
+    back = np.argsort(order)
     return TopScores(TopProbs(at[back], p[back], probe.k), totals[back])
 
 
@@ -215,21 +216,21 @@ def update_top(probe: Probe, X: np.ndarray | Rows, y: np.ndarray) -> TopScores |
     best = np.argsort(-top.probs.p[come], axis=1)[:, :LIKELIEST]
     near = np.take_along_axis(top.probs.at[come], best, 1)
     classes = np.unique(np.r_[probe.y[changed], y[changed], near.ravel()])
-    classes = classes[classes >= 0]
-    if len(X) * probe.k <= AT_ONCE or len(classes) > MOST:
+    classes, came = classes[classes >= 0], top.came + len(come)
+    if len(X) * probe.k <= AT_ONCE or len(classes) > MOST or came > FRESH:
         probe.refit_changed(X, y)
         return None
     before = score_classes(probe, X, classes)
     probe.refit_changed(X, y)
     top = replace_classes(top, classes, before, score_classes(probe, X, classes))
     if not len(come):
-        return top
+        return replace(top, came=came)
     voted = come[:0] if probe.near is None else np.flatnonzero(np.isin(probe.near, come).any(1))
     rows = np.flatnonzero(np.isin(probe.groups, probe.groups[np.r_[come, voted]]))
     at, p, totals = top.probs.at, top.probs.p, top.totals
     anew = predict_rows(probe, X, y, rows)
     at[rows], p[rows], totals[rows] = anew.probs.at, anew.probs.p, anew.totals
-    return top
+    return replace(top, came=came)
 
 
 def list_labels(
@@ -243,7 +244,7 @@ def list_labels(
     at, p = top.probs.at.copy(), top.probs.p.copy()
     anew = predict_rows(probe, X, labels, rows)
     at[rows], p[rows] = anew.probs.at, anew.probs.p
-    return TopScores(TopProbs(at, p, probe.k), top.totals)
+    return replace(top, probs=TopProbs(at, p, probe.k))
 
 
 def score_classes(probe: Probe, X: np.ndarray | Rows, classes: np.ndarray) -> np.ndarray:

@@ -42,6 +42,7 @@ class GapEvidence:
         labels = state.label.fillna("").to_numpy(object).astype(str)
         self.label = np.unique(labels, return_inverse=True)[1]
         columns = dict(train=self.train, val=self.val, pool=self.pool, wrong=self.wrong)
+        self.left_out = 0  # gaps that are less certain than 200 others of their kind
         self.counts = regions.count_cells(self.facets, columns)
 
     def make_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import flatnonzero as rows_of
@@ -15,6 +16,9 @@ from assay.curation.slicing.regions import Region, make_region, name_cell
 from assay.curation.statistics.multiple_testing import adjust_fdr
 from assay.curation.storage.interface import Bench
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FOUND = 0.05  # false discoveries among the gaps of a kind, at most, by Benjamini and Hochberg
 FEWEST = 5  # val samples of a region whose errors are tested
 SEEN = 10  # samples of train and the other split that a region's density ratio is tested on
@@ -22,6 +26,7 @@ THIN = 0.5  # a thin region has at most this share of the density that it has in
 RARE = 0.2  # a rare class or cell has at most this share of what is expected
 # share of the cells of class and a key that are rare, from which on the two simply go together
 MANY = 0.25
+MOST = 200  # gaps of a kind: of a thousand rare classes the rarest are shown
 EXPECTED = 5  # samples that a cell must be expected to have for their lack to be told
 # quantile of the distances from train sample to train sample beyond which a sample is isolated
 FAR = 0.99
@@ -46,10 +51,21 @@ def find_high_error(evidence: GapEvidence) -> Found:
 
     Elsewhere is the rest of val.
     """
+    for r in keep_surest(evidence, failing_cells(evidence)).itertuples():
+        yield evidence.make_row("error", make_region(r), dict(p=r.p, q=r.q))
+
+
+def failing_cells(evidence: GapEvidence) -> pd.DataFrame:
+    """Find the cells where the model errs more often than elsewhere."""
     cells = evidence.counts[evidence.counts.val >= FEWEST]
     p = regions.more_errors_p(cells.wrong, cells.val, cells.all_wrong, cells.all_val)
-    for r in cells.assign(p=p, q=adjust_fdr(p)).query("q <= @FOUND").itertuples():
-        yield evidence.make_row("error", make_region(r), dict(p=r.p, q=r.q))
+    return cells.assign(p=p, q=adjust_fdr(p)).query("q <= @FOUND")
+
+
+def keep_surest(evidence: GapEvidence, cells: pd.DataFrame) -> pd.DataFrame:
+    """Keep the cells of least p, and count those that are left out: thousands help nobody."""
+    evidence.left_out += max(0, len(cells) - MOST)
+    return cells if len(cells) <= MOST else cells.nsmallest(MOST, "p").sort_index()
 
 
 def find_under_represented(evidence: GapEvidence) -> Found:
@@ -59,7 +75,8 @@ def find_under_represented(evidence: GapEvidence) -> Found:
     the model is wrong more often: there a lack that is too small to stand out among hundreds of
     regions may still be the reason.
     """
-    failing = {row["region"] for row, _ in find_high_error(evidence)}
+    cells = failing_cells(evidence)
+    failing = {name_cell(facets, cell) for facets, cell in zip(cells.facets, cells.cell)}
     for other, only in (("val", None), ("val", failing), ("pool", None)):
         cells = evidence.counts
         if other == "pool":
@@ -74,7 +91,8 @@ def find_under_represented(evidence: GapEvidence) -> Found:
         counts = [cells[column].to_numpy() for column in columns]
         p, (density, low, high) = regions.fewer_in_train_p(*counts), regions.density_ratio(*counts)
         cells = cells.assign(p=p, q=adjust_fdr(p), density=density, low=low, high=high)
-        for r in cells.query("q <= @FOUND and density <= @THIN").itertuples():
+        thin = cells.query("q <= @FOUND and density <= @THIN")
+        for r in keep_surest(evidence, thin).itertuples():
             numbers = dict(p=r.p, q=r.q, ratio=r.density, ratio_low=r.low, ratio_high=r.high)
             yield evidence.make_row("thin", make_region(r), numbers, other)
 
@@ -93,11 +111,13 @@ def find_missing_classes(evidence: GapEvidence) -> Found:
         return
     median = cells.train.median()
     p = poisson.cdf(cells.train, THIN * median)
-    for r in cells.assign(p=p, q=adjust_fdr(p)).itertuples():
-        if r.q <= FOUND and r.train <= RARE * median and median >= EXPECTED:
-            kind = "rare" if r.train else "absent"
-            numbers = dict(p=r.p, q=r.q, ratio=r.train / median, expected=median)
-            yield evidence.make_row(kind, make_region(r), numbers, "classes")
+    if median < EXPECTED:
+        return
+    few = cells.assign(p=p, q=adjust_fdr(p)).query("q <= @FOUND and train <= @RARE * @median")
+    for r in keep_surest(evidence, few).itertuples():
+        kind = "rare" if r.train else "absent"
+        numbers = dict(p=r.p, q=r.q, ratio=r.train / median, expected=median)
+        yield evidence.make_row(kind, make_region(r), numbers, "classes")
 
 
 def find_missing_pairs(evidence: GapEvidence) -> Found:
@@ -122,7 +142,10 @@ def find_missing_pairs(evidence: GapEvidence) -> Found:
         p = hypergeom.cdf(n, n.sum(), n.sum(1)[:, None], n.sum(0)[None])
         q = np.ones(n.shape)
         q[testable] = adjust_fdr(p[testable])
-        for at in map(tuple, np.argwhere((q <= FOUND) & (n <= RARE * expected) & testable)):
+        found = np.argwhere((q <= FOUND) & (n <= RARE * expected) & testable)
+        evidence.left_out += max(0, len(found) - MOST)
+        found = found[np.argsort(p[tuple(found.T)], kind="stable")[:MOST]]
+        for at in map(tuple, found):
             mask = (a.codes == at[0]) & (b.codes == at[1])
             name = name_cell(facets, at[0] * shape[1] + at[1])
             numbers = dict(p=p[at], q=q[at], ratio=n[at] / expected[at], expected=expected[at])

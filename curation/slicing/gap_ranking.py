@@ -46,9 +46,8 @@ def rank_gaps(evidence: GapEvidence, candidates: list[Candidate]) -> list[Candid
 class Remainder:
     """What no gap has taken yet, as gaps are picked one after another.
 
-    Arrays over the g candidates: size, their val and pool samples; held, how many of these are
-    taken; open (g, 2, k), their val samples of each class that are not taken, and the wrong ones
-    among them.
+    Of the g candidates: size, their val and pool samples; held, how many of these are taken; rows,
+    their val samples that are not taken.
     """
 
     def __init__(self, evidence: GapEvidence, candidates: list[Candidate]):
@@ -56,22 +55,25 @@ class Remainder:
         self.rows, self.masks = [row for row, _ in candidates], [mask for _, mask in candidates]
         self.k = int(evidence.label.max(initial=-1)) + 1
         self.plain = np.array([row["facets"] == "class" for row in self.rows], bool)
-        self.asked, self.taken = evidence.val | evidence.pool, np.zeros(len(evidence.val), bool)
-        self.size = np.array([(mask & self.asked).sum() for mask in self.masks], int)
+        self.asked = evidence.val | evidence.pool
+        self.taken = np.zeros(len(evidence.val), bool)
+        self.inside = [rows_of(mask & self.asked) for mask in self.masks]
+        self.size = np.array([len(rows) for rows in self.inside], int)
         self.held = np.zeros(len(self.masks), int)
-        self.open = np.array([self.tally(rows_of(mask)) for mask in self.masks])
-        self.of_all = self.tally(rows_of(evidence.val))
+        self.open = [self.tally(rows) for rows in self.inside]
         self.late = []  # what is missing, and nothing that val shows is wrong for the want of it
 
-    def tally(self, rows: np.ndarray) -> np.ndarray:
-        """Count the val samples of each class among `rows`.
+    def tally(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Count the val samples that are not taken among `rows`: (classes, counts, wrong ones)."""
+        mine = rows[self.evidence.val[rows] & ~self.taken[rows]]
+        of, place, n = np.unique(self.evidence.label[mine], return_inverse=True, return_counts=True)
+        return of, n, np.bincount(place[self.evidence.wrong[mine]], minlength=len(of))
 
-        And the wrong ones among them: (2, k).
-        """
-        mine = rows[self.evidence.val[rows]]
-        wrong = mine[self.evidence.wrong[mine]]
-        label = self.evidence.label
-        return np.array([np.bincount(label[some], minlength=self.k) for some in (mine, wrong)])
+    def count_open(self, left: list[int]) -> regions.ClassCounts:
+        """Count what candidates `left` have that is not taken."""
+        of, n, wrong = (np.concatenate(each) for each in zip(*(self.open[i] for i in left)))
+        sizes = [len(self.open[i][0]) for i in left]
+        return regions.ClassCounts(np.repeat(np.arange(len(left)), sizes), of, n, wrong)
 
     def pick(self, left: list[int], group: int) -> list[Candidate]:
         """Pick the gaps among the candidates `left`.
@@ -80,15 +82,17 @@ class Remainder:
         """
         found = []
         while left := [i for i in left if not self.size[i] or self.held[i] < SAME * self.size[i]]:
-            expected = regions.expected_errors(self.open[left], self.of_all, self.plain[left])
-            more = self.open[left, 1].sum(1) - expected
-            at = max(range(len(left)), key=lambda j: self.precedence(left[j], more[j]))
+            inside, m = self.count_open(left), len(left)
+            expected = regions.expected_errors(inside, self.count_all(), self.plain[left])
+            counts, wrong = inside.total(inside.n, m), inside.total(inside.wrong, m)
+            more = wrong - expected
+            at = max(range(m), key=lambda j: self.precedence(left[j], more[j]))
             i = left.pop(at)
             row = self.rows[i]
             if group == MISSING and more[at] < 1 and row["against"] not in ("val", "classes"):
                 self.late.append(i)
                 continue
-            n, errors = self.open[i].sum(1)
+            n, errors = int(counts[at]), int(wrong[at])
             low, high = (n * x - expected[at] for x in estimates.wilson_interval(errors, n))
             if group != WRONG or low > 0:
                 explains = dict(
@@ -101,6 +105,17 @@ class Remainder:
                 self.take(self.masks[i])
         return found
 
+    def count_all(self) -> np.ndarray:
+        """Count the val samples of each class that are not taken, and the wrong ones: (2, k)."""
+        left = self.evidence.val & ~self.taken
+        label = self.evidence.label
+        return np.array(
+            [
+                np.bincount(label[some], minlength=self.k)
+                for some in (left, left & self.evidence.wrong)
+            ]
+        )
+
     def precedence(self, i: int, more: float) -> tuple:
         """Order candidates by errors explained, then kind, then p."""
         return round(more, 9), ORDER.index(self.rows[i]["kind"]), -self.rows[i]["p"]
@@ -110,10 +125,9 @@ class Remainder:
 
         Its val and pool samples.
         """
-        new = rows_of(mask & self.asked & ~self.taken)
-        self.taken[new] = True
-        self.of_all = self.of_all - self.tally(new)
-        for j, other in enumerate(self.masks):
-            inside = new[other[new]]
-            self.held[j] += len(inside)
-            self.open[j] -= self.tally(inside)
+        new = mask & self.asked & ~self.taken
+        self.taken |= new
+        for j, rows in enumerate(self.inside):
+            if gone := int(new[rows].sum()):
+                self.held[j] += gone
+                self.open[j] = self.tally(rows)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from assay.curation.statistics.wording import format_share
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DOUBTED = 0.3  # share of flagged val labels from which on the labels are to be looked at first
 # the kinds as they are stored and in JSON, and as people read them
@@ -16,6 +21,13 @@ KIND_NAMES = dict(
     disagreement="inconsistent labels",
     isolated="isolated",
 )
+
+
+def say_left_out(table: pd.DataFrame) -> str:
+    """Say how many gaps were not ranked; "" where all were."""
+    if not (more := table.attrs.get("left_out", 0)):
+        return ""
+    return f"{format_count(more, 'more gap')}, less certain than these, left out"
 
 
 def name_gap(kind: str, region: str) -> str:

@@ -38,7 +38,8 @@ def find_gaps(bench: Bench, version: str = "HEAD", run: str | None = None) -> pd
 
     Errors are those of the current probe, or of a finished `run`, by the val labels as given.
     `flagged` is the share of these labels in the region that look wrong themselves. The list and
-    what lies in each gap are kept in arrays/gaps.npz until the next one.
+    what lies in each gap are kept in arrays/gaps.npz until the next one. Of each kind 200 are ranked; attrs left_out
+    counts the others.
     """
     refuse_task(bench, "gaps", "assay status shows each class; assay samples --where finds a slice")
     kept, asked = load_arrays(bench.arrays / "gaps.npz"), describe_request(bench, version, run)
@@ -73,6 +74,7 @@ def search_gaps(bench: Bench, version: str, run: str | None) -> dict[str, np.nda
         table=np.array(json.dumps(json.loads(table))),
         ids=np.concatenate([*ids, np.empty(0, "S32")]),
         sizes=np.array([len(i) for i in ids], int),
+        left_out=np.array(evidence.left_out),
     )
 
 
@@ -89,7 +91,9 @@ def read_table(kept: dict) -> pd.DataFrame:
     """Read a kept list as a frame."""
     import pandas as pd
 
-    return pd.DataFrame(read_rows(kept), columns=COLUMNS)
+    table = pd.DataFrame(read_rows(kept), columns=COLUMNS)
+    table.attrs["left_out"] = int(kept.get("left_out", 0))
+    return table
 
 
 def load_recent_gaps(bench: Bench) -> tuple[pd.DataFrame, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -166,15 +166,29 @@ def density_ratio(
     return np.exp([middle, middle - half, middle + half])
 
 
-def expected_errors(inside: np.ndarray, of_all: np.ndarray, plain: np.ndarray) -> np.ndarray:
+class ClassCounts(NamedTuple):
+    """How many val samples of each class lie in each region, where any do."""
+
+    region: np.ndarray  # (c,)
+    of: np.ndarray  # (c,) classes
+    n: np.ndarray  # (c,)
+    wrong: np.ndarray  # (c,) of these
+
+    def total(self, counts: np.ndarray, m: int) -> np.ndarray:
+        """Sum counts (c,) by region: (m,)."""
+        return np.bincount(self.region, counts, m)
+
+
+def expected_errors(inside: ClassCounts, of_all: np.ndarray, plain: np.ndarray) -> np.ndarray:
     """Predict the errors (m,) of regions from the rest of val.
 
     Were its samples like the rest of their class, whose rate leans on that of the whole rest by
     two samples' weight; where `plain` (m,) bool, for a region that is a class, like the whole
-    rest. From counts by class: inside (m, 2, k) and of_all (2, k), samples and the wrong ones
-    among them.
+    rest. of_all (2, k): samples of each class in all, and the wrong ones among them.
     """
-    n, wrong = np.moveaxis(of_all - inside, 1, 0)  # (m, k) of the rest
-    overall = wrong.sum(1) / np.maximum(n.sum(1), 1)
-    by_class = (inside[:, 0] * (wrong + 2 * overall[:, None]) / (n + 2)).sum(1)
-    return np.where(plain, inside[:, 0].sum(1) * overall, by_class)
+    m, (all_n, all_wrong) = len(plain), of_all.sum(1)
+    n = inside.total(inside.n, m)
+    overall = (all_wrong - inside.total(inside.wrong, m)) / np.maximum(all_n - n, 1)
+    rest, wrong = of_all[0, inside.of] - inside.n, of_all[1, inside.of] - inside.wrong
+    rate = (wrong + 2 * overall[inside.region]) / (rest + 2)
+    return np.where(plain, n * overall, inside.total(inside.n * rate, m))

@@ -75,6 +75,7 @@ def show_gaps(args: argparse.Namespace) -> None:
 
     Also where it is wrong more often than elsewhere. The gaps are ranked by the validation errors that they explain.
     """
+    from assay.curation.slicing.gap_text import say_left_out
     from assay.curation.slicing.gaps import find_gaps
     from assay.curation.text import defuse_formulas, write_csv
 
@@ -104,6 +105,8 @@ def show_gaps(args: argparse.Namespace) -> None:
     about = f"errors are those of {judge} on val by its labels as given, each counted in one gap"
     found = f"{len(rows):,} gap{'s' * (len(rows) != 1)}{left}; {about} alone"
     print_line(args, found if len(rows) else NONE)
+    if more := say_left_out(rows):
+        print_line(args, f"note: {more}")
     print_result(args, None, next_step(bench, rows))
 
 

@@ -16,6 +16,7 @@ from assay.curation.media.pixels import Pixels, training_side
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.shards import Shards
+from assay.curation.storage.top_probs import DENSE
 from assay.curation.system.processes import ChildLost
 from assay.curation.text import format_count
 from assay.pipelines.jobs import isolated
@@ -74,6 +75,12 @@ def train_network(
     part = scoring.without_locked(state)
     classes, y = scoring.find_targets(part)
     rows, val = np.flatnonzero(y >= 0), np.flatnonzero((part["split"] == "val").to_numpy())
+    if (len(rows) + len(val)) * len(classes) > DENSE:
+        raise UserError(
+            f"expected at most {DENSE:,} probabilities of it, found {format_count(len(classes), 'class')}"
+            f" for {format_count(len(rows) + len(val), 'image')}",
+            "--effort 2 is the most for them",
+        )
     _, at = load_nodes(bench, part)
     key = key_of(["network 3", FOLDS], part, y, rows, val)
     if is_kept(bench, key):

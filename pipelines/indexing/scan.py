@@ -23,6 +23,7 @@ from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
 from assay.curation.media.base import load_stored, media_of
 from assay.curation.slicing import gaps
+from assay.curation.slicing.gap_text import say_left_out
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
@@ -299,8 +300,9 @@ def describe_gaps(bench: Bench) -> str:
         return f"gaps        {e.problem}"
     if not len(rows):
         return "gaps        none that stands out"
-    errors = max(0, rows.explains[0])
-    return f"gaps        {len(rows):,}, first {rows.gap[0]} ({errors:.0f} validation errors)"
+    errors, more = max(0, rows.explains[0]), say_left_out(rows)
+    found = f"gaps        {len(rows):,}, first {rows.gap[0]} ({errors:.0f} validation errors)"
+    return f"{found}; {more}" if more else found
 
 
 GRAPH = "graph 2"  # counted up when the same images would get another graph

@@ -43,8 +43,8 @@ def predict_out_of_fold(
             epochs,
             progress and report,
         )
-        probs[unseen] = predicted[: len(unseen)]
-        probs[n:] += predicted[len(unseen) :] / len(parts)
+        probs[unseen] = np.asarray(predicted[: len(unseen)])
+        probs[n:] += np.asarray(predicted[len(unseen) :]) / len(parts)
     return probs
 
 

@@ -60,14 +60,13 @@ def test_cells_are_counted_as_a_cross_table_counts():
 def test_what_a_region_explains_is_what_the_rest_of_its_classes_does_not():
     wrong = np.array([1, 1, 1, 0] + [1, 0, 0, 0] * 5, bool)
     label = np.array([0] * 4 + [0] * 10 + [1] * 10)
-    inside, none = np.arange(24) < 4, np.zeros(24, bool)
+    none = np.zeros(24, bool)
     rest = (wrong[4:14].sum() + 2 * wrong[4:].mean()) / 12
-    count = lambda m: [np.bincount(label[m & some], minlength=2) for some in (~none, wrong)]  # noqa: E731
-    found = regions.expected_errors(
-        np.array([count(m) for m in (inside, inside, none)]),
-        np.array(count(~none)),
-        np.array([False, True, False]),
+    twice = regions.ClassCounts(
+        np.array([0, 1]), np.array([0, 0]), np.array([4, 4]), np.array([3, 3])
     )
+    all_val = np.array([np.bincount(label[some], minlength=2) for some in (~none, wrong)])
+    found = regions.expected_errors(twice, all_val, np.array([False, True, False]))
     assert found == pytest.approx([4 * rest, 4 * wrong[4:].mean(), 0]), (
         "a class against all others; what nothing lies in explains nothing"
     )
