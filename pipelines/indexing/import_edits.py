@@ -212,7 +212,7 @@ def refuse_loss(incoming: Incoming, options: ImportOptions) -> None:
     Unless `yes`.
     """
     gone, kept = incoming.gone_samples, int(incoming.old.keep.sum())
-    replaced = incoming.new_rows.parent.isin(gone.index).sum()
+    replaced = int((gone.index.get_indexer(incoming.new_rows.parent) >= 0).sum())
     if len(gone) - replaced > kept / 10 and not options.yes:
         raise Question(
             f"expected most samples of source {incoming.name} to be there still,"
@@ -267,7 +267,10 @@ def state_after(incoming: Incoming) -> pd.DataFrame:
 
     state, known = incoming.state, incoming.known_rows
     after = pd.concat(
-        [state[~state.index.isin(incoming.gone_samples.index)], incoming.new_rows.assign(keep=True)]
+        [
+            state[incoming.gone_samples.index.get_indexer(state.index) < 0],
+            incoming.new_rows.assign(keep=True),
+        ]
     )
     after.loc[[i for i in known.index if i in incoming.taken_away], "keep"] = True
     labelled = known.index[known.freed.astype(bool)]

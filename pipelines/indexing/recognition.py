@@ -49,7 +49,8 @@ class Incoming:
     @cached_property
     def gone_samples(self) -> pd.DataFrame:
         """Kept samples that the source no longer has."""
-        return self.old[self.old.keep & ~self.old.index.isin(self.frame.index)]
+        gone = self.frame.index.get_indexer(self.old.index) < 0
+        return self.old[self.old.keep & gone]
 
 
 def recognise_rows(
@@ -81,7 +82,7 @@ def recognise_rows(
             f"expected new samples from {source.name}, found {len(foreign):,} that source {other} brought already",
             f"import it as that source: --as {other}",
         )
-    rest = old[~old.index.isin(frame.index)]
+    rest = old[frame.index.get_indexer(old.index) < 0]
     # the last sample that had the key, but for one that has moved
     parents = dict(zip(rest.key, rest.index))
     parent = [
