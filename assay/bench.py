@@ -79,6 +79,8 @@ class Bench(curation.Bench):
         config: str | None = None,
         sheet: str | None = None,
         media: str | None = None,
+        task: str | None = None,
+        decimal: str | None = None,
         skip_bad: bool = False,
         audited_test: bool = False,
         yes: bool = False,
@@ -93,7 +95,8 @@ class Bench(curation.Bench):
         paths, addresses, bytes, arrays or PIL images; a torch Dataset; a Bunch of scikit-learn; or images, as
         objects.make_frame takes them with `labels` (n,) and `split`. split: shares to draw, "80/10/10", of any source;
         of arrays also the split of each (n,), or of all. columns: {image, label, split, id or group: its column}.
-        media: image, text or row, where a table could be several. For the others see formats.base.ImportOptions.
+        media: image, text or row, where a table could be several. decimal: the mark in numbers, where they do not
+        tell. For the others see formats.base.ImportOptions.
         Returns the bench. What is imported again by a `name` takes the place of what was: frames are called frame,
         arrays arrays, a Dataset dataset, a Bunch bunch.
         """
@@ -135,6 +138,8 @@ class Bench(curation.Bench):
             config=config,
             sheet=sheet,
             media=media,
+            task=task,
+            decimal=decimal,
             name=name,
             audited_test=audited_test,
             yes=yes,
@@ -210,6 +215,8 @@ class Bench(curation.Bench):
         config: str | None = None,
         sheet: str | None = None,
         media: str | None = None,
+        task: str | None = None,
+        decimal: str | None = None,
         skip_bad: bool = False,
     ) -> dict:
         """Say how `add` would read a folder or file, and write nothing.
@@ -231,6 +238,8 @@ class Bench(curation.Bench):
             config=config,
             sheet=sheet,
             media=media,
+            task=task,
+            decimal=decimal,
             skip_bad=skip_bad,
         )
         return preview_source(source, given)

@@ -64,7 +64,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
       const kept = () => ahead.filter((item, k) => k < FIXED || item.called);
       const mine = () => trail.filter((item, k) => item.batch || item.passed || k >= at).slice(-1000).map((i) => i.sample);
       const said = await ask("/assay/items", { session, queue: queue ?? "", skip: [...mine(), ...kept().map((i) => i.sample)] });
-      if (sets.isNew(said.task)) { sets.setTask(said.task); drawKeys(); }
+      if (sets.several() !== said.several) { sets.setSeveral(said.several); drawKeys(); }
       if (said.classes.join("\n") !== classes.join("\n")) setClasses(said.classes);
       const next = kept(), known = new Set([...mine(), ...next.map((i) => i.sample)]); // what was decided meanwhile, too
       ahead = [...next, ...said.items.filter((i) => !known.has(i.sample)).map(sets.prepare)];

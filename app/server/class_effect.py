@@ -35,7 +35,7 @@ def tally_classes(
     rows = state.reindex(said.index)
     use = rows.keep.eq(True).to_numpy() & rows.label.notna().to_numpy()
     use &= (rows["split"] == "val").to_numpy()
-    if task.name != "classification":
+    if task.several:
         return tally_members(rows.label[use], said[use], task)
     label, right = rows.label[use], (rows.label == said)[use]
     found = right.groupby(label).agg(["sum", "size"])

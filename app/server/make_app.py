@@ -192,7 +192,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
             review = session()
             review.keep_fresh()
             rows = review.next_rows(browser, skip[:2000], queue=queue)
-            about = dict(classes=review.classes, seq=review.seq, task=review.task.name)
+            about = dict(classes=review.classes, seq=review.seq, several=review.task.several)
             return dict(items=rows) | about
 
         return JSONResponse(await run_in_threadpool(read))

@@ -317,7 +317,7 @@ class ReviewSession:
                 self.state, self.predicted, live_effect.rename_baseline(baseline, self.former)
             )
             now = dict(seq=self.seq, error=self.error, left=left, doubted=doubted)
-            now |= dict(exact=self.task.name != "classification")
+            now |= dict(exact=self.task.several)
             return now | effect | live_effect.describe_reviews(self.reviewed, self.coming)
 
     def count_doubted(self) -> int:

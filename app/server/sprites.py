@@ -38,7 +38,7 @@ def make_sprite(
     shards = thumbnails.load_shards()
     at = shards.find(rows.content_hash) if len(rows) else []
     for cell, found in enumerate(at):
-        if found >= 0 and thumbnails.media.name == "image":
+        if found >= 0 and thumbnails.media.column is None:
             index = shards.index[found]
             start, h, w = (int(index[name]) for name in ("row", "height", "width"))
             flat = shards.arrays[shards.shard[found]][start : start + h * w * 3]

@@ -26,7 +26,7 @@ def draw_banners(name: str, bench: Bench) -> bool:
         st.error(error_markdown(e))
         return False
     # texts are kept whole: nobody misses their files
-    if name not in WITHOUT_PICTURES and media_of(bench).name == "image":
+    if name not in WITHOUT_PICTURES and media_of(bench).column is None:
         warn_of_moved_images(name, bench)
     return True
 

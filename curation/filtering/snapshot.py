@@ -127,7 +127,7 @@ class Snapshot:
                 self.gaps[part] = before.gaps[part]
 
     def _list_columns(self) -> Iterable[Column]:
-        several = task_of(self.bench).name == "multilabel"
+        several = task_of(self.bench).several
         yield from (replace(c, sets=True) if several and c.name in SETS else c for c in OWN)
         taken = {column.name for column in OWN} | {SIMILARITY.name, *SAYS_OF_PROPERTY}
         for name, says in SAYS_OF_PROPERTY.items():

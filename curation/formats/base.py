@@ -59,6 +59,10 @@ class ImportOptions:
     config: str | None = None  # of a data set that has several configurations
     sheet: str | None = None  # of a workbook: which one is read
     media: str | None = None  # image, text or row: what a table holds, where it could be several
+    task: str | None = (
+        None  # what its labels say, where a plug-in knows more than one or several classes
+    )
+    decimal: str | None = None  # "," or ".": the decimal mark of numbers in a table's text
     # for the import that compares it with the bench
     name: str | None = None  # of the source in the bench; None: as the source is called
     audited_test: bool = False  # the labels of the test split have been verified

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
-from assay.curation.formats.table_cells import Places, Shard, Table, check_width
+from assay.curation.formats.table_cells import Places, Shard, Table, check_width, refuse_width
 from assay.curation.media.files import byte_columns, image_column
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ FILE_MAGIC = b"ARROW1"  # else it is a stream
 OLD_FEATHER = b"FEA1"
 SHARD = re.compile(r"(?:(?P<split>.+)-\d{5}-of-\d{5}|part-[\w.-]+|.*[-_.]\d+)\.(parquet|pq)", re.I)
 HUGGING_FACE = b"huggingface"
+TOO_LONG = "Exceeded size limit"  # what pyarrow says of the header of a million columns
 
 
 def read_columns(path: Path) -> Table:
@@ -106,6 +107,8 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, pa.ArrowException) as e:
+        if TOO_LONG in str(e):  # of the part that describes the columns
+            raise refuse_width("many more", path.name) from e
         kind = "Parquet" if path.suffix.lower() in PARQUET else "Arrow"
         raise UserError(
             f"{path.name} cannot be read as {kind} ({(str(e) or repr(e)).splitlines()[0]})",

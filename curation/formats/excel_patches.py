@@ -31,7 +31,11 @@ def patch_excel(
     loaded = {name: rows for name, rows in load_sheets(source).items() if rows}
     name = choose_sheet(source, loaded, sheet)
     header = [str(c).strip() if c is not None else "" for c in loaded[name][0][1]]
-    letters = {column: column_letter(j + 1) for j, column in enumerate(header) if column}
+    letters = {
+        column: column_letter(j + 1)
+        for j, column in reversed(list(enumerate(header)))
+        if column  # of two with one name the first is read
+    }
     with ZipFile(source) as old:
         part = find_part(old, name)
         text = old.read(part).decode("utf-8")

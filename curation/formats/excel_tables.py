@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UnknownName, UserError
-from assay.curation.formats.table_cells import Places, Table, check_width
+from assay.curation.formats.table_cells import (
+    REPEATED,
+    Places,
+    Table,
+    describe_repeated,
+    name_columns,
+    repeats_header,
+)
 
 EXCEL = (".xlsx", ".xlsm")
 MOST_BYTES = 1 << 30  # of a workbook, unpacked
 
 
-def read_excel(path: Path, sheet: str | None = None) -> Table:
-    """Read the sheet asked for, or the only one with rows."""
+def read_excel(path: Path, sheet: str | None = None, skip_bad: bool = False) -> Table:
+    """Read the sheet asked for, or the only one with rows.
+
+    skip_bad: of columns with one name read the first."""
     sheets = {name: rows for name, rows in load_sheets(path).items() if rows}
     name = choose_sheet(path, sheets, sheet)
     rows = iter(sheets[name])
-    _, cells = next(rows)
-    header = ["" if cell is None else str(cell).strip() for cell in cells]
-    check_width(len(header), path.name)
-    if twice := [name for name, n in Counter(header).items() if n > 1 and name]:
-        raise UserError(f"{path.name} has two columns named {twice[0]}", "rename one of them")
-    numbers, columns = [], {name: [] for name in header if name}
+    _, names = next(rows)
+    header = name_columns(names, path.name, skip_bad)
+    numbers, columns, left_out = [], {name: [] for name in header if name}, []
     for number, cells in rows:
+        if repeats_header(cells, names):
+            left_out.append((f"row {number}", REPEATED))
+            continue
         numbers.append(number)
         for j, column in enumerate(header):
             if column:
@@ -33,8 +41,9 @@ def read_excel(path: Path, sheet: str | None = None) -> Table:
                 columns[column].append(None if cell == "" else cell)
     others = [other for other in sheets if other != name]
     notes = [f"not read: the sheets {', '.join(others)}"] if others else []
-    nameless = sum(not column for column in header)
-    return Table(columns, Places("row", numbers), notes=notes, nameless=nameless)
+    notes += describe_repeated(names, header)
+    nameless = sum(name is None or not str(name).strip() for name in names)
+    return Table(columns, Places("row", numbers), left_out, notes=notes, nameless=nameless)
 
 
 def load_sheets(path: Path) -> dict[str, list[tuple[int, tuple[Any, ...]]]]:

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserError
 from assay.curation.formats.base import ImportOptions
 from assay.curation.formats.hf_features import LONGEST_CAPTION, SEQUENCES, Features
+from assay.curation.formats.row_columns import DESCRIBING, choose_row_label
+from assay.curation.formats.table_cells import Places, Table
 from assay.curation.formats.table_labels import LABELS, holds_classes
 from assay.curation.formats.text_columns import choose_text_column
+from assay.curation.media.base import media_type
+from assay.curation.media.row_cells import infer_kind, read_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +30,7 @@ SAMPLE_ROWS = 2_000  # of which a column's values are looked at to see whether t
 class Columns:
     """The names of columns by what they hold; None where no column holds it."""
 
-    content: str  # the images or the texts
+    content: str | None  # the images or the texts; None: each row is a sample itself
     label: str | None
     split: str | None
     id: str | None
@@ -44,8 +48,8 @@ def choose_columns(
     """Choose the columns asked for, and those that features name.
 
     first: values of the first rows of plain columns. Where there is no image, the texts are the
-    samples. UserError where there is neither, or where the labels are several a row, boxes, masks
-    or text.
+    samples, and where there are none, the rows that a label and columns describe. UserError where there
+    is none of these, or where the labels are boxes, masks or text.
     """
     asked = {role: column for role, column in options.columns.items() if column}
     for role, column in asked.items():
@@ -58,9 +62,10 @@ def choose_columns(
                 known,
             )
     notes: list[str] = []
-    text = choose_text(features, first, asked, name, notes)
-    image = text or asked.get("image") or choose_image(features, name)
-    if not text and image not in features.images:
+    text = None if options.media == "row" else choose_text(features, first, asked, name, notes)
+    rows = not text and are_rows(features, first, asked, options)
+    image = None if rows else text or asked.get("image") or choose_image(features, name)
+    if not (text or rows) and image not in features.images:
         raise UserError(
             f"expected images in the column {image} of {name}, found {features.types.get(image)}",
             f"--image-column takes one of {', '.join(features.images) or 'none: there are none'}",
@@ -75,13 +80,18 @@ def choose_columns(
         label = given["label"]
         if label and (kind := find_labels_of_another_kind(features, label)):
             raise refuse_labels(name, label, kind)
+    elif rows and not (features.classes or list_sets(features)):
+        table = Table(first, Places("row", range(len(next(iter(first.values()), [])))))
+        label = choose_row_label(table, None, taken, name).column
     else:
         label = choose_label(features, first, taken, None if text else image, name)
     taken.add(label)
     rest = [column for column in schema.names if column not in taken]
     metadata = tuple(column for column in rest if column in first)
     unread = tuple(column for column in rest if column not in first)
-    media = "text" if text else "image"
+    media = "row" if rows else "text" if text else "image"
+    if text and options.media and media_type(options.media).in_cell:
+        media = options.media
     return Columns(
         image,
         label,
@@ -94,6 +104,19 @@ def choose_columns(
         tuple(notes),
         bool(label) and label in list_sets(features),
     )
+
+
+def are_rows(
+    features: Features, first: dict[str, list], asked: dict[str, str], options: ImportOptions
+) -> bool:
+    """Whether the rows are samples themselves: asked for, or with a label and columns that describe them."""
+    if options.media or asked.get("image") or features.images or options.pictures_only:
+        return options.media == "row"
+    named = [c for c in first if c.lower() in LABELS]
+    labels = {asked.get("label"), *features.classes, *named} - {None, "none"}
+    describing = (c for c in first if c not in {*labels, *asked.values()})
+    kinds = (infer_kind(c, read_column(first[c])).kind for c in describing)
+    return bool(labels) and any(kind in DESCRIBING for kind in kinds)
 
 
 def choose_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.curation.formats.base import Listing, Unread
 from assay.curation.formats.hf_rows import Shard, ShardRows
 from assay.curation.formats.label_sets import count_sets, explain_task
+from assay.curation.formats.row_columns import describe_columns
 from assay.curation.formats.table_words import describe_names
 from assay.curation.text import MAX_TEXT, format_count
 
@@ -20,7 +21,10 @@ def make_listing(
     if columns.several:
         roles["label"] += f", {count_sets(sample['label'] for sample in rows.samples)}"
         roles["task"] = explain_task(f"the column {label} holds lists")
-    roles[columns.media] = f"the column {columns.content}"
+    described = rows.described
+    roles[columns.media] = (
+        describe_columns(described) if described else f"the column {columns.content}"
+    )
     splits = {shard.split: None for shard in shards if shard.split}
     if columns.split:
         roles["split"] = f"the column {columns.split}"
@@ -28,7 +32,7 @@ def make_listing(
         roles["split"] = f"the files' names ({', '.join(splits)})"
     if columns.id:
         roles["id"] = f"the column {columns.id}"
-    if columns.metadata:
+    if columns.metadata and not described:
         roles["metadata"] = describe_names(list(columns.metadata))
     notes = list(rows.notes)
     notes += [
@@ -50,5 +54,6 @@ def make_listing(
         unread,
         rows.classes,
         media=columns.media,
+        columns={n: of.kind for n, of in described.kinds.items()} if described else {},
         task="multilabel" if columns.several else "classification",
     )

@@ -16,9 +16,11 @@ from assay.curation.formats.column_files import PARQUET
 from assay.curation.formats.hf_columns import SAMPLE_ROWS, Columns, choose_columns
 from assay.curation.formats.hf_features import Features, read_features
 from assay.curation.formats.label_sets import BadLabels, join_names
+from assay.curation.formats.row_columns import RowColumns, note_columns, read_row_columns
 from assay.curation.formats.split_words import read_split_word
-from assay.curation.formats.table_cells import check_width
+from assay.curation.formats.table_cells import Places, Table, check_width
 from assay.curation.formats.table_columns import as_texts
+from assay.curation.media.base import media_type
 from assay.curation.media.containers.arrow import open_batches
 from assay.curation.media.files import image_column
 from assay.curation.media.locations import locate_paths
@@ -60,6 +62,7 @@ class ShardRows:
     classes: list[str]
     notes: list[str] = field(default_factory=list)
     too_long: Counter[str] = field(default_factory=Counter)  # column -> texts that were not read
+    described: RowColumns | None = None  # the columns of rows that are samples themselves
 
     def split_of(self, key: str, split_map: dict[str, str]) -> str | None:
         """Find the split of a sample, from the file it is in.
@@ -97,8 +100,25 @@ def read_shards(
             held = read_features(schema, declared)
             names = (held.several if columns.several else held.classes).get(columns.label or "")
             classes |= dict.fromkeys(names or [])
-            add_rows(found, shard, schema, batches, names, options)
-    return replace(found, classes=list(classes))
+            codes = held.classes if columns.media == "row" else {}
+            add_rows(found, shard, schema, batches, names, options, codes)
+    found = replace(found, classes=list(classes))
+    return describe_rows(found, options, name) if columns.media == "row" else found
+
+
+def describe_rows(found: ShardRows, options: ImportOptions, name: str) -> ShardRows:
+    """Make of the metadata of rows what they hold as samples."""
+    metas = [sample["meta"] for sample in found.samples]
+    cells = {c: [meta.get(c) for meta in metas] for c in found.columns.metadata}
+    table = Table(cells, Places("row", range(len(metas))))
+    described = read_row_columns(table, set(), options.decimal, name)
+    names = list(described.cells)
+    rows = zip(*described.cells.values())
+    for sample, text, row in zip(found.samples, described.texts(), rows):
+        sample["text"] = text
+        sample["meta"] = {c: cell for c, cell in zip(names, row) if cell is not None}
+    notes = [*found.notes, *note_columns(table, described)]
+    return replace(found, described=described, notes=notes)
 
 
 def add_rows(
@@ -108,11 +128,16 @@ def add_rows(
     batches: Iterator[pa.RecordBatch],
     names: list[str] | None,
     options: ImportOptions,
+    codes: dict[str, list[str]],
 ) -> None:
-    """Add the samples of one shard to what was found."""
+    """Add the samples of one shard to what was found.
+
+    codes: the names of the numbers in columns of metadata."""
     columns = found.columns
-    is_text = columns.media == "text"
-    suffix = "" if is_text or columns.content == image_column(schema) else f"::{columns.content}"
+    is_text, of_images = media_type(columns.media).in_cell, columns.media == "image"
+    suffix = (
+        "" if not of_images or columns.content == image_column(schema) else f"::{columns.content}"
+    )
     path, root = str(shard.path), Path(options.images or shard.path.parent)
     start, top = 0, f"{shard.file}::" if shard.file else ""
     bad_labels: dict[str | None, str] = {}
@@ -125,7 +150,8 @@ def add_rows(
             splits = [None] * n
         ids, groups = read_texts(batch, columns.id), read_texts(batch, columns.group)
         metas = read_metadata(batch, columns.metadata, found.too_long)
-        beside = {} if is_text else find_paths(batch, columns.content, root)
+        metas = [name_codes(meta, codes) for meta in metas] if codes else metas
+        beside = find_paths(batch, str(columns.content), root) if of_images else {}
         texts = batch.column(columns.content).to_pylist() if is_text else None
         for i in range(n):
             row = start + i
@@ -156,6 +182,12 @@ def add_rows(
             found.samples.append(sample)
             found.places[key] = RowPlace(shard, row)
         start += n
+
+
+def name_codes(meta: dict[str, Any], codes: dict[str, list[str]]) -> dict[str, Any]:
+    """Give the names of numbers in metadata; -1 is none."""
+    named = {c: dict(enumerate(codes[c])) | {NO_LABEL: None} for c in meta if c in codes}
+    return {c: named[c].get(v, v) if c in named else v for c, v in meta.items()}
 
 
 def say_flaw(what: str, text: str | None, most: int) -> str:

@@ -31,7 +31,7 @@ from assay.curation.formats.remote_source import fetch_source, place_samples, se
 from assay.curation.formats.split_words import map_splits
 from assay.curation.media.addresses import clean_address, is_address, scheme_of
 from assay.curation.system.collector import pause_collector
-from assay.curation.tasks.base import find_task, list_members
+from assay.curation.tasks.base import Task, find_task, list_members
 from assay.curation.text import format_count
 
 # formats that have one class an image, or refuse objects; and the one that makes labels of objects
@@ -78,6 +78,18 @@ def read_address(address: str, options: ImportOptions) -> Source:
         raise
 
 
+def choose_task(listing: Listing, options: ImportOptions, labelled: bool) -> Task:
+    """Choose what labels say: as asked, where these can say it; else as the format has it."""
+    found = find_task(listing.task)
+    asked = find_task(options.task) if options.task else found
+    if labelled and asked.several != found.several:
+        raise UserError(
+            f"expected {asked.noun} in {listing.name}, as --task {asked.name} says, found {found.noun}",
+            "leave --task out" + ("; --multilabel reads a|b as two" if asked.several else ""),
+        )
+    return asked
+
+
 def make_source(listing: Listing, options: ImportOptions, path: Path | None = None) -> Source:
     """Make a source of what a format listed: see read_source."""
     samples = [sample for batch in listing.batches for sample in batch]
@@ -92,9 +104,9 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         for sample in samples:
             sample["label"] = None
     labels = {sample["label"] for sample in samples} - {None}
-    task = find_task(listing.task)
+    task = choose_task(listing, options, bool(labels))
     classes = set(list_members(task, labels))
-    if len(classes) == 1 and not exported and task.name == "classification":
+    if len(classes) == 1 and not exported and not task.several:
         lost = listing.left_out
         without = ""
         if lost:
@@ -126,7 +138,7 @@ def make_source(listing: Listing, options: ImportOptions, path: Path | None = No
         {} if options.pictures_only else listing.parents,
         listing.media,
         listing.columns,
-        "classification" if options.pictures_only else listing.task,
+        "classification" if options.pictures_only else task.name,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.formats.decimal_commas import choose_marks, find_marks, read_commas
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_labels import (
     NAMED,
@@ -42,6 +43,7 @@ class RowColumns:
 
     kinds: dict[str, ColumnKind]  # of the features, in the order of the table
     cells: dict[str, list[Any]] = field(repr=False)  # their cells, as they are stored
+    notes: tuple[str, ...] = ()  # how their numbers are written
 
     def texts(self) -> Iterator[str]:
         """Give each row as its JSON."""
@@ -54,10 +56,19 @@ class RowColumns:
         return sum(column.count(None) for column in self.cells.values())
 
 
-def read_row_columns(table: Table, taken: set[str | None]) -> RowColumns:
-    """Read the columns that describe rows: all but those taken."""
-    cells = {n: read_column(values) for n, values in table.columns.items() if n not in taken}
-    return RowColumns({name: infer_kind(name, column) for name, column in cells.items()}, cells)
+def read_row_columns(
+    table: Table, taken: set[str | None], decimal: str | None, file: str
+) -> RowColumns:
+    """Read the columns that describe rows: all but those taken.
+
+    decimal: the mark of decimals, where it was said. AmbiguousSource where a column does not tell.
+    """
+    free = {name: values for name, values in table.columns.items() if name not in taken}
+    marks, notes = choose_marks(free, decimal, file)
+    free |= {name: read_commas(free[name], mark) for name, mark in marks.items()}
+    cells = {name: read_column(values) for name, values in free.items()}
+    kinds = {name: infer_kind(name, column) for name, column in cells.items()}
+    return RowColumns(kinds, cells, tuple(notes))
 
 
 def restore_columns(texts: Sequence[str | None]) -> RowColumns:
@@ -105,6 +116,8 @@ def choose_row_label(table: Table, asked: str | None, taken: set[str | None], fi
 
 def refuse_numbers(column: str, values: Sequence[Any], file: str) -> None:
     """Refuse a target that is no class: a number to predict, or another for each row."""
+    if marks := find_marks(values):
+        values = read_commas(values, "," if marks.comma else ".")
     cells = [cell for cell in read_column(values) if cell is not None]
     distinct, numbers = len(set(cells)), [cell for cell in cells if is_number(cell)]
     fractions = any(isinstance(cell, float) for cell in numbers)
@@ -134,6 +147,7 @@ def describe_columns(columns: RowColumns) -> str:
 
 def note_columns(table: Table, columns: RowColumns) -> Iterator[str]:
     """Say what of the columns is odd, or is not used."""
+    yield from columns.notes
     words: Counter[str] = Counter()
     for name in columns.cells:
         counts = Counter(v for v in table.columns[name] if isinstance(v, str))

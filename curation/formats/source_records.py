@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 KEY = "source "  # and the source's name: the key of its record in the table meta
 # the options that say how a source is read, and not how it is compared with the bench
-READING = "columns split_map images format class_level pictures_only multilabel config sheet media".split()
+READING = "columns split_map images format class_level pictures_only multilabel config sheet media task decimal".split()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +57,47 @@ class Table:
 def check_width(n: int, name: str) -> None:
     """Refuse a table of so many columns that they are a mistake."""
     if n > MOST_COLUMNS:
+        raise refuse_width(f"{n:,}", name)
+
+
+def refuse_width(found: str, name: str) -> UserError:
+    """Say that a table has too many columns."""
+    return UserError(
+        f"expected a table of at most {format_count(MOST_COLUMNS, 'column')}, found {found} in {name}",
+        "keep those that you need, the label among them",
+    )
+
+
+def name_columns(cells: Sequence[Any], file: str, skip_bad: bool = False) -> list[str]:
+    """Read the columns' names of a header; "" for one that is not read.
+
+    UserError where two have the same name; with skip_bad only the first of them is read.
+    """
+    header = ["" if cell is None else str(cell).strip() for cell in cells]
+    check_width(len(header), file)
+    twice = [name for name, n in Counter(header).items() if n > 1 and name]
+    if twice and not skip_bad:
         raise UserError(
-            f"expected a table of at most {format_count(MOST_COLUMNS, 'column')}, found {n:,} in {name}",
-            "keep the columns of image, label and split",
+            f"{file} has two columns named {twice[0]}",
+            "rename one of them; --skip-bad reads the first alone",
         )
+    return [name if header.index(name) == i else "" for i, name in enumerate(header)]
+
+
+def describe_repeated(cells: Sequence[Any], header: Sequence[str]) -> list[str]:
+    """Say which columns of a header are not read, as an earlier one has their name."""
+    again = [
+        f"{str(cell).strip()} (column {i + 1})"
+        for i, (cell, name) in enumerate(zip(cells, header))
+        if not name and cell is not None and str(cell).strip()
+    ]
+    return [f"not read, for an earlier column has their name: {', '.join(again)}"] if again else []
+
+
+REPEATED = "says the columns' names again"  # why a row is left out
+
+
+def repeats_header(row: Sequence[Any], names: Sequence[Any]) -> bool:
+    """Whether a row is the header again, as files that were put together have it."""
+    said = ["" if cell is None else str(cell).strip() for cell in row]
+    return any(said) and said == ["" if name is None else str(name).strip() for name in names]

@@ -20,6 +20,7 @@ from assay.curation.formats.table_labels import Labels, NoLabelColumn, choose_la
 from assay.curation.formats.table_splits import choose_column, choose_split
 from assay.curation.formats.text_columns import choose_media, refuse_texts_or_rows
 from assay.curation.media.addresses import is_address
+from assay.curation.media.base import media_type, media_types
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import Place
 from assay.curation.media.row_cells import MISSING
@@ -66,17 +67,19 @@ def choose_roles(
     pictures_only: bool = False,
     several: bool = False,
     wanted: str | None = None,
+    decimal: str | None = None,
 ) -> Roles:
     """Choose the columns that the importer asked for, and guess the others.
 
     asked: {image, text, label, split, id, group: column or "none"}. exported: whether Assay wrote
     the table. find: looks whether images are there. several: a row has several labels. wanted: the
-    media type, where it was said. UserError where there is no column of images or texts, and the rows
-    are no samples themselves; AmbiguousSource where these, labels or splits could be several.
+    media type, where it was said. decimal: the mark in numbers. UserError where there is no column of
+    images or texts, and the rows are no samples themselves; AmbiguousSource where these, labels or
+    splits could be several.
     """
     notes: list[str] = []
     find = None if exported else find
-    media, content = "row", "row" if exported and "row" in table.columns else None
+    media, content = find_own_column(table, wanted, exported)
     if wanted != "row" and not content:
         media, content = choose_media(
             table,
@@ -86,6 +89,8 @@ def choose_roles(
             file,
             notes,
         )
+    if wanted and media == "text" and media_type(wanted).in_cell:
+        media = wanted
     if wanted and media != wanted:
         content = None
     no_rows = wanted not in ("row", None) or pictures_only or names_images(table)
@@ -105,13 +110,22 @@ def choose_roles(
         label = next((name for name in table.columns if name == "label"), None)
     if content is None:
         bare = Roles(None, id, split, group, Labels(), flag, notes, "row")
-        return choose_row_roles(table, bare, label, file, wanted, find, several)
+        return choose_row_roles(table, bare, label, file, wanted, find, several, decimal)
     if media == "text" and content and not (wanted or exported or asked.get("text")):
         refuse_texts_or_rows(table, content, taken | {label}, file)
     labels = choose_labels(table, label, taken, file, several)
     if exported:
         labels = Labels(labels.column, several=labels.several)
     return Roles(content, id, split, group, labels, flag, notes, media)
+
+
+def find_own_column(table: Table, wanted: str | None, exported: bool) -> tuple[str, str | None]:
+    """Find the medium whose own column a table has: one that was said, or that Assay exported."""
+    for medium in media_types().values():
+        said = medium.in_cell and medium.name == wanted
+        if medium.column in table.columns and (said or exported and "path" not in table.columns):
+            return medium.name, medium.column
+    return "row", None
 
 
 def choose_row_roles(
@@ -122,6 +136,7 @@ def choose_row_roles(
     wanted: str | None,
     find: Finder | None,
     several: bool = False,
+    decimal: str | None = None,
 ) -> Roles:
     """Choose what labels the rows of a table, and what describes them.
 
@@ -139,7 +154,7 @@ def choose_row_roles(
         if wanted == "row":
             raise
         raise refuse_imageless(table, file, find) from None
-    columns = read_row_columns(table, taken | labels.all_columns())
+    columns = read_row_columns(table, taken | labels.all_columns(), decimal, file)
     few = labels.column and len(set(as_row_labels(table.columns[labels.column], label or ""))) < 2
     bare = not any(found.kind in DESCRIBING for found in columns.kinds.values())
     if bare or few and wanted != "row" and not label:

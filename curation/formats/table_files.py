@@ -38,7 +38,7 @@ def read_table(path: Path, sheet: str | None = None, skip_bad: bool = False) -> 
     if sheet is not None and suffix not in EXCEL:
         raise UserError(f"--sheet: {path.name} is no workbook", "leave it out")
     if suffix in EXCEL:
-        return read_excel(path, sheet)
+        return read_excel(path, sheet, skip_bad)
     if suffix in (*PARQUET, *ARROW):
         return read_columns(path)
     if suffix in JSON_LINES:

@@ -32,6 +32,7 @@ from assay.curation.formats.table_words import (
     describe_rows,
 )
 from assay.curation.formats.text_columns import place_texts
+from assay.curation.media.base import media_type
 from assay.curation.media.locations import Place, locate_bytes, locate_paths
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count
 
@@ -62,6 +63,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         options.pictures_only,
         options.multilabel,
         options.media,
+        options.decimal,
     )
     texts = as_written if exported else as_texts
     splits = texts(columns[roles.split], roles.split) if roles.split else [None] * n
@@ -82,7 +84,7 @@ def read_rows(path: Path, table: Table, options: ImportOptions) -> Rows:
         texts(columns[roles.id], roles.id) if roles.id else None,
         list(
             place_texts(str(path), table)
-            if roles.media != "image"
+            if media_type(roles.media).column
             else locate_images(path, table, roles.content, exported, options)
         ),
         wrong_labels,
@@ -217,7 +219,7 @@ def read_content(table: Table, roles: Roles) -> list[Any] | None:
     """Read what rows hold themselves: texts, or the JSON of rows; None where they name images."""
     if roles.columns:
         return list(roles.columns.texts())
-    return None if roles.media == "image" else table.columns[roles.content]
+    return table.columns[roles.content] if media_type(roles.media).column else None
 
 
 def read_kinds(roles: Roles, content: list[Any] | None) -> dict[str, str]:

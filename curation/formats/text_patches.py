@@ -39,7 +39,7 @@ def patch_csv(text: str, cells: Cells, removed: set[int]) -> str:
     separator = guess_separator(text)
     header: list[str] | None = None
     out, done = [], 0
-    for first, last, row in read_lines(text):
+    for first, last, row in read_lines(text, []):
         if header is None:
             header = [name.strip() for name in row]
         elif first in removed or first in cells:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import UserError, shorten
-from assay.curation.formats.table_cells import Places, Table, check_width
+from assay.curation.formats.table_cells import (
+    REPEATED,
+    Places,
+    Table,
+    describe_repeated,
+    name_columns,
+    repeats_header,
+)
 from assay.curation.media.images import SUFFIXES
 from assay.curation.text import format_count
 
@@ -21,31 +28,35 @@ MANY = 10_000  # different cells of a column beyond which they are not shared
 def read_csv(path: Path, skip_bad: bool = False) -> Table:
     """Read a CSV: its first row has the columns' names.
 
-    skip_bad: leave out the rows that hold bytes of another encoding, instead of refusing all."""
+    skip_bad: leave out rows that break the CSV or hold bytes of another encoding, instead of refusing all."""
     text = read_text(path, skip_bad)
     try:
-        return fill_table(path, read_rows(text), bool(BROKEN.search(text)))
+        bad: list[BadCsv] | None = [] if skip_bad else None
+        table = fill_table(path, read_rows(text, bad), bool(BROKEN.search(text)), skip_bad)
+        broken = [(f"line {e.line}", f"is no row: {e}") for e in bad or []]
+        return replace(table, left_out=[*table.left_out, *broken])
     except BadCsv as e:
         raise UserError(
             f"{path.name}, line {e.line}: {e}",
-            'close the quote that opens there, write a quote in it as "", and cut what is very long',
+            'close the quote that opens there, write a quote in it as "", and cut what is very long'
+            + ("" if e.line == 1 or skip_bad else "; or leave out such rows with --skip-bad"),
         ) from e
 
 
-def fill_table(path: Path, rows: Iterator[tuple[int, list[str]]], broken: bool = False) -> Table:
+def fill_table(
+    path: Path, rows: Iterator[tuple[int, list[str]]], broken: bool = False, skip_bad: bool = False
+) -> Table:
     """Fill a table with rows, of which the first is the header.
 
-    broken: some hold bytes that could not be decoded."""
-    header = [name.strip() for name in next(rows, (0, []))[1]]
-    check_width(len(header), path.name)
+    broken: some hold bytes that could not be decoded. skip_bad: of columns with one name read the first."""
+    names: list[str] = next(rows, (0, []))[1]
+    header = name_columns(names, path.name, skip_bad)
     if any(name.lower().endswith(SUFFIXES) for name in header):
         raise UserError(
             f"expected the columns' names in the first line of {path.name}, "
             f"found an image: {shorten(', '.join(header), 200)}",
             "write a first line such as path,label",
         )
-    if twice := [name for name, n in Counter(header).items() if n > 1 and name]:
-        raise UserError(f"{path.name} has two columns named {twice[0]}", "rename one of them")
     cells: list[list] = [[] for _ in header]
     # equal cells are one object, or a million labels take as much memory as a million paths
     shared: list[dict[str, str | None]] = [{"": None} for _ in header]
@@ -60,12 +71,16 @@ def fill_table(path: Path, rows: Iterator[tuple[int, list[str]]], broken: bool =
         if broken and (wrong := find_broken(" ".join(row))):
             left_out.append((f"line {line}", wrong))
             continue
+        if row[0].strip() == names[0].strip() and repeats_header(row, names):
+            left_out.append((f"line {line}", REPEATED))
+            continue
         numbers.append(line)
         for column, known, cell in zip(cells, shared, row):
             column.append(known.setdefault(cell, cell) if len(known) < MANY else cell or None)
     columns = {name: values for name, values in zip(header, cells) if name}
-    nameless = len(header) - len(columns)
-    return Table(columns, Places("line", numbers), left_out, nameless=nameless)
+    nameless = sum(not name.strip() for name in names)
+    notes = describe_repeated(names, header)
+    return Table(columns, Places("line", numbers), left_out, notes=notes, nameless=nameless)
 
 
 def split_encoding(blob: bytes) -> tuple[bytes, str]:

@@ -81,13 +81,13 @@ def export_version(
             [*writers, SOURCE],
         )
     media = media_of(bench)
-    if media.name != "image" and format not in (SOURCE, *OF_ANY_MEDIUM):
+    if media.column and format not in (SOURCE, *OF_ANY_MEDIUM):
         raise UserError(
             f"expected a format that holds {media.name}s, found {format}: it is for images",
             f"these can: {', '.join((SOURCE, *OF_ANY_MEDIUM))}",
         )
     task = task_of(bench)
-    if task.name != "classification" and format not in (SOURCE, *OF_ANY_TASK):
+    if task.several and format not in (SOURCE, *OF_ANY_TASK):
         raise OtherTask(
             f"expected a format that holds {task.noun}, found {format}: it holds one",
             f"these can: {', '.join((SOURCE, *OF_ANY_TASK))}",

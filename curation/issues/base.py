@@ -62,8 +62,12 @@ class IssueFinder:
     find: Callable[[ScanView, str, float | None], Iterable[Issue]]
     # by each scan; anew with every edit; at each look, scanned or not
     when: Literal["scan", "edit", "look"] = "scan"
-    media: tuple[str, ...] = ("image", "text", "row")  # the media types that it is for
+    media: tuple[str, ...] | None = None  # the media types that it is for; None: all
     order: int = 1000  # where its kinds stand in lists; those of other distributions come last
+
+    def fits(self, media: str | None) -> bool:
+        """Whether samples of a media type can have its kinds; None: of any."""
+        return None in (media, self.media) or media in (self.media or ())
 
 
 class ScanView:
@@ -112,6 +116,16 @@ class ScanView:
         }
 
     @cached_property
+    def row_words(self) -> dict[str, list[str | None]]:
+        """The columns of categories of rows by name, n words each; None where one is missing."""
+        kinds = read_column_kinds(self.bench)
+        return {
+            name: [None if (cell := row.get(name)) is None else str(cell) for row in self.rows]
+            for name, kind in kinds.items()
+            if kind == "category"
+        }
+
+    @cached_property
     def graph(self) -> neighbor_graph.Graph:
         """The neighbour graph: UserError where a sample is not scanned yet."""
         return neighbor_graph.load_nodes(self.bench, self.state)[0]
@@ -144,14 +158,12 @@ class ScanView:
         Of images width, height, and, once a scan measured them, CleanVision's; of texts characters and lines; of rows
         their columns of numbers.
         """
-        if self.media.name == "row":
+        if read_column_kinds(self.bench):
             return self.row_numbers
-        if self.media.name == "text":
-            sizes = self.state[["width", "height"]].to_numpy("f8").T
-            return dict(zip(("characters", "lines"), sizes))
         measured = image_properties.load_properties(self.bench, self.state)
         out = {} if measured is None else dict(zip(image_properties.COLUMNS, measured.T))
-        return out | {side: self.state[side].to_numpy("f8") for side in ("width", "height")}
+        sizes = self.state[["width", "height"]].to_numpy("f8").T
+        return out | dict(zip(self.media.sizes, sizes))
 
     def issues_below(
         self, kind: str, score: np.ndarray, threshold: float, why: Callable[[int], str]

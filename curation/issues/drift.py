@@ -22,6 +22,7 @@ from assay.curation.text import format_count
 
 FEWEST = 20  # images of a group below which nothing can be said
 SHUFFLES = 200
+RARE = 5  # words expected in the smaller group, below which they are pooled (the usual rule of chi-square)
 # a distribution function that is off by less, or so many per cent fewer neighbours across, is no drift that matters
 FAR = 0.1
 FIRST_IMPORTS = """
@@ -100,11 +101,13 @@ def compare_groups(
     node: np.ndarray,
     groupings: dict[str, Sequence[str | None]],
     properties: dict[str, np.ndarray],
+    categories: dict[str, Sequence[str | None]] | None = None,
 ) -> list[Finding]:
-    """Test each pair of groups by neighbours and properties.
+    """Test each pair of groups by neighbours, properties and categories.
 
     A score is 1 where both are alike, low is bad. node (n,): of each sample in neighbours (nodes, k); groupings
-    {what: group names (n,), None for none}; properties {name: (n,) numbers of the images}.
+    {what: group names (n,), None for none}; properties {name: (n,) numbers of the images};
+    categories {name: (n,) words of rows}.
     """
     rng, out = np.random.default_rng(0), []
     for what, names in groupings.items():
@@ -135,7 +138,43 @@ def compare_groups(
                     f"(median {medians}), p = {p:.2g}"
                 )
                 out.append(Finding(1 - D, p, why))
+            for name, words in (categories or {}).items():
+                about = f"{name} of {what} {other}"
+                if finding := compare_words(words, groups, (one, other), about):
+                    out.append(finding)
     return out
+
+
+def compare_words(
+    names: Sequence[str | None], groups: np.ndarray, pair: tuple[str, str], about: str
+) -> Finding | None:
+    """Test whether two groups have the same words as often; None where there are too few.
+
+    names (n,): the words, None where one is missing. The distance is the share of rows that would have to say another
+    word (total variation); rare words are pooled.
+    """
+    from scipy.stats import chi2_contingency
+
+    words, at = np.unique([name or "" for name in names], return_inverse=True)
+    table = np.stack([np.bincount(at[groups == group], minlength=len(words)) for group in pair])
+    sizes = table.sum(1)
+    if sizes.min() < FEWEST:
+        return None
+    expected = table.sum(0) * sizes.min() / sizes.sum()
+    rare = expected < RARE
+    pooled = np.column_stack([table[:, ~rare], table[:, rare].sum(1)])
+    pooled = pooled[:, pooled.any(0)]
+    if pooled.shape[1] < 2:
+        return None
+    shares = pooled / sizes[:, None]
+    D, p = abs(shares[0] - shares[1]).sum() / 2, float(chi2_contingency(pooled).pvalue)
+    most = int(abs(shares[0] - shares[1])[: (~rare).sum()].argmax()) if (~rare).any() else 0
+    word = str(words[~rare][most]) if (~rare).any() else "rare words"
+    why = (
+        f"{about} is off {pair[0]}'s in {D:.0%} of the rows (most {word[:60] or 'no value'!r}:"
+        f" {shares[1][most]:.1%} against {shares[0][most]:.1%}), p = {p:.2g}"
+    )
+    return Finding(float(1 - D), p, why)
 
 
 def known_numbers(values: np.ndarray) -> np.ndarray:
@@ -153,7 +192,13 @@ def find_drift(scan: ScanView, kind: str, threshold: float | None) -> list[Issue
     }
     properties = {name: values[kept] for name, values in scan.image_properties.items()}
     properties = {n: v for n, v in properties.items() if len(np.unique(known_numbers(v))) > 1}
-    found = compare_groups(scan.graph.neighbours, scan.node[kept], groupings, properties)
+    categories = {
+        name: [word for word, here in zip(words, kept) if here]
+        for name, words in scan.row_words.items()
+    }
+    found = compare_groups(
+        scan.graph.neighbours, scan.node[kept], groupings, properties, categories
+    )
     return certain_issues(kind, found, 1 - FAR, threshold)
 
 

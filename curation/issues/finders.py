@@ -41,7 +41,7 @@ def list_kinds(
     return {
         name: kind
         for finder in list_finders()
-        if finder.when in when and (media is None or media in finder.media)
+        if finder.when in when and finder.fits(media)
         for name, kind in finder.kinds.items()
     }
 
@@ -57,7 +57,7 @@ def find_issues(
     frame = _frame_of(
         row
         for finder in list_finders()
-        if finder.when in when and scan.media.name in finder.media
+        if finder.when in when and finder.fits(scan.media.name)
         for kind in finder.kinds
         if kinds is None or kind in kinds
         for row in finder.find(scan, kind, None)
@@ -78,10 +78,10 @@ def find_below(scan: ScanView, kind: str, threshold: float) -> pd.DataFrame:
             f"these can: {', '.join(movable)}",
         )
     finder = next(f for f in list_finders() if kind in f.kinds)
-    if scan.media.name not in finder.media:
+    if not finder.fits(scan.media.name):
         raise UserError(
             f"expected a kind of issue that {scan.media.name}s can have, found {kind!r},"
-            f" which is for {' and '.join(f'{medium}s' for medium in sorted(finder.media))}",
+            f" which is for {' and '.join(f'{medium}s' for medium in sorted(finder.media or ()))}",
             "assay issues lists those that there are",
         )
     frame = _frame_of(finder.find(scan, kind, threshold))

@@ -53,7 +53,7 @@ def list_scored_kinds(media: str) -> list[str]:
     return [
         name
         for finder in list_finders()
-        if finder.when == "scan" and media in finder.media
+        if finder.when == "scan" and finder.fits(media)
         for name, kind in finder.kinds.items()
         if kind.threshold is not None and not kind.whole and name not in COPIES
     ]

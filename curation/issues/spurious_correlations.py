@@ -119,7 +119,7 @@ def find_spurious_correlations(scan: ScanView, kind: str, threshold: float | Non
     Labels are those of kept train and val samples.
     """
     rows = scan.state[scan.is_labelled]
-    if task_of(scan.bench).name != "classification":
+    if task_of(scan.bench).several:
         return []  # a set of labels is no class
     names, y = np.unique(rows.label.to_numpy(object).astype(str), return_inverse=True)
     if len(names) < 2:

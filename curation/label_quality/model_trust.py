@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.media.base import media_of
+from assay.curation.media.rows import read_column_kinds
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
 
@@ -45,10 +46,10 @@ def name_better_model(bench: Bench) -> str:
         return f"better probabilities would help, or ours: {scan}"
     if asked["folder"].startswith("own-"):
         return f"other vectors would help, or ours: {scan} --embedder lite0"
-    if (media := media_of(bench)).name != "image":
+    if (media := media_of(bench)).column:
         return (
             f"try {scan} --effort 2, {own}"
-            if asked["effort"] < 2 and media.column
+            if asked["effort"] < 2 and (len(media.embedders) > 1 or read_column_kinds(bench))
             else f"try {own[3:]}"
         )
     if asked["embedder"] != "lite0":

@@ -40,6 +40,8 @@ from assay.curation.storage.top_probs import MANY, TopProbs
 FEW = 4  # changed rows that are added to the scores
 FRESH = 100  # changed rows, after which the scores are made anew
 ENOUGH = 5  # groups a class needs before the probe may judge it
+BIAS = 30.0  # of several classes a sample: a bias this large costs the ridge nothing. Where one is drawn to 0, scores
+# out of sample shift by what it lacks, times h / (1 - h), and those of rows that were not fitted do not
 LARGE = 64  # rows: what larger groups leave out is not kept, but made anew
 
 
@@ -86,7 +88,7 @@ def fit(
     asked = ASKED if k <= MANY else many_classes.ASKED
     rows = sample_groups(probe.groups, probe.fitted_rows, asked)
     T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
-    unit = s.sum() / D
+    unit = (s.sum() - n * (probe.bias**2 - 1)) / D
     probe.lam = unit * choose_lambda(T, Y, probe.groups[rows], s, Q.T @ probe.XtY, factors, unit)
     probe.inverse = (
         Q * (1 / (s + probe.lam) - 1 / probe.lam)
@@ -121,8 +123,13 @@ class Probe:
         Z = np.empty((len(block), block.shape[1] + 1))
         np.subtract(block, self.mean, out=Z[:, :-1])
         Z[:, :-1] *= 1 / self.scale
-        Z[:, -1] = 1
+        Z[:, -1] = self.bias
         return Z
+
+    @property
+    def bias(self) -> float:
+        """The last column: of one class a sample 1, whose softmax takes shifts of all scores away."""
+        return BIAS if self.y.ndim == 2 else 1.0
 
     def leverage(self, X: np.ndarray | Rows) -> np.ndarray:
         """Compute h (n,) = diag(X A^-1 X'), in fp64.
@@ -147,7 +154,7 @@ class Probe:
         X itself is not standardised: that is folded into W.
         """
         V = (W[:-1] / self.scale[:, None]).astype("f4")
-        return (X @ V).astype("f8") + (W[-1] - (self.mean / self.scale) @ W[:-1])
+        return (X @ V).astype("f8") + (self.bias * W[-1] - (self.mean / self.scale) @ W[:-1])
 
     def out_of_group(self, X: np.ndarray | Rows) -> np.ndarray:
         """Score every training row without its group: (n, k).

@@ -133,7 +133,7 @@ def check_coverage(bench: Bench, state: pd.DataFrame) -> Iterator[dict]:
     These are the pixels of kept samples and, where there was a scan, embeddings and neighbours.
     """
     if n := len(without_pixels(bench, state)):
-        media, pixels = media_of(bench), media_of(bench).name == "image"
+        media, pixels = media_of(bench), media_of(bench).column is None
         yield make_finding(
             media.folder,
             f"{format_count(n, 'kept sample', 'has', 'have')} no {media.folder} in arrays/{media.folder}",

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.media.base import stored_folders
 from assay.curation.media.remote_cache import RemoteCache
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.storage.shards import array_file
 
-STORED = ("pixels", "texts")
 SESSION = 14 * 24 * 3600  # seconds after which nobody comes back to a review session
 AGE = 600  # seconds after which nobody is still writing a file that was left unfinished
 
@@ -70,7 +70,7 @@ def shard_folders(bench: Bench) -> list[Path]:
     many = [
         f for name in ("embeddings", "quality", "decoded") for f in (bench.arrays / name).glob("*")
     ]
-    return [f for f in (*(bench.arrays / name for name in STORED), *many) if f.is_dir()]
+    return [f for f in (*(bench.arrays / name for name in stored_folders()), *many) if f.is_dir()]
 
 
 def read_hashes(folder: Path) -> dict[Path, np.ndarray]:
@@ -160,7 +160,7 @@ def unneeded_pixels(bench: Bench) -> tuple[dict[Path, str], int]:
     hashes_of_samples = bench.rows("select distinct content_hash from samples")
     known = np.array([content_hash for (content_hash,) in hashes_of_samples], "S32")
     out, partly = {}, 0
-    for name in STORED:
+    for name in stored_folders():
         for index, hashes in read_hashes(bench.arrays / name).items():
             needed = np.isin(hashes, known)
             partly += bool(needed.any() and not needed.all())

@@ -17,7 +17,7 @@ from assay.curation.maintenance.garbage import (
     old_models,
 )
 from assay.curation.maintenance.image_checks import check_images
-from assay.curation.media.base import media_of
+from assay.curation.media.base import media_of, stored_folders
 from assay.curation.storage.bench_files import find_unknown, refuse_links
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.schema import INVALID_EDITS, OTHER_KINDS
@@ -77,7 +77,7 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
     found += check_arrays(bench, progress)
     found += check_coverage(bench, state)
     # texts are in the bench, and were checked with its arrays
-    return found + (list(check_images(state, progress)) if media_of(bench).name == "image" else [])
+    return found + (list(check_images(state, progress)) if media_of(bench).column is None else [])
 
 
 def check_log(bench: Bench) -> Iterator[dict]:
@@ -154,7 +154,7 @@ def check_access(bench: Bench) -> Iterator[dict]:
 
 def check_unknown_files(bench: Bench) -> Iterator[dict]:
     """Check for files not ours, or read by nothing."""
-    if found := sorted({*find_unknown(bench.path)} - {*old_models(bench)}):
+    if found := sorted({*find_unknown(bench.path, stored_folders())} - {*old_models(bench)}):
         what = "files and folders that Assay did not put into the bench"
         what = f"{len(found):,} {what}, first {os.path.relpath(found[0], bench.path)}"
         yield make_finding(

@@ -54,7 +54,7 @@ def repair_bench(
                     set_aside(bench, file)
         permissions.set_modes(bench.path, permissions.file_mode(bench.path) == 0o660)
         delete_orphans(bench)
-        if media_of(bench).name == "image":
+        if media_of(bench).column is None:
             decode_again(bench, progress)
     return check_bench(bench, progress)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from assay.curation.errors import UnknownName
 from assay.curation.media.conversion import UNDECIDED, Conversion, ImageTraits
 from assay.curation.plugins import discover
 from assay.curation.storage.interface import Bench, Progress
@@ -55,6 +56,8 @@ class MediaType(Protocol):
     name: str  # the noun for one of it, as in "2 images"
     folder: str  # of arrays/, where its samples are stored
     column: str | None  # of a table of ours, that holds a sample as text; None: samples are files
+    in_cell: bool  # whether a cell of somebody's table holds one; else files do, or whole rows
+    sizes: tuple[str, str]  # what the two numbers of its size are
     embedders: tuple[str, ...]  # what a scan embeds by, and what it adds from --effort 2 on
 
     def decode(
@@ -106,12 +109,23 @@ def media_types() -> dict[str, MediaType]:
 
 def media_type(name: str = "image") -> MediaType:
     """Look up a media type."""
-    return media_types()[name]
+    known = media_types()
+    if name not in known:
+        some = ", ".join(known)
+        raise UnknownName(
+            f"expected a medium {some}, found {name!r}", f"--media {some}", name, [*known]
+        )
+    return known[name]
 
 
 def media_of(bench: Bench) -> MediaType:
     """Look up the media type of a bench, which its first import decided."""
     return media_type(dict(bench.rows("select key, value from meta")).get("media", "image"))
+
+
+def stored_folders() -> list[str]:
+    """List the folders of arrays/ that hold samples, one of each medium."""
+    return [member.folder for member in media_types().values()]
 
 
 def read_texts(bench: Bench, hashes: Iterable[str]) -> list[str] | None:

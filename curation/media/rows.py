@@ -24,7 +24,7 @@ class RowMedia(TextMedia):
     """Rows of a table: a JSON object each, stored as texts are; a missing cell is left out."""
 
     name, folder, column = "row", "rows", "row"
-    embedders = ("columns",)
+    in_cell, embedders = False, ("columns",)
 
     def decode(
         self,

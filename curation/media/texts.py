@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class TextMedia:
     """Texts: stored as their UTF-8 bytes, compared by their shingles."""
 
     name, folder, column = "text", "texts", "text"
+    in_cell, sizes = True, ("characters", "lines")
     embedders = ("wordllama", "tfidf")
 
     def decode(
@@ -61,7 +62,12 @@ class TextMedia:
                 f"is no UTF-8: it has the byte 0x{raw[len(mark) + e.start]:02x} on line {line}"
                 " (iconv -f WINDOWS-1252 -t UTF-8 rewrites a file)"
             ) from None
+        text = self.normalise(text)
         return Decoded(measure_text(text), None if stored else as_array(encode_text(text)))
+
+    def normalise(self, text: str) -> str:
+        """Give what is stored of a text; raises BadMedia where it is none of this medium."""
+        return text
 
     def preview(self, raw: bytes, side: int, traits: Shards | None = None) -> bytes:
         """Draw the beginning of a text as a JPEG, for what shows pictures alone."""
@@ -75,7 +81,7 @@ class TextMedia:
         self, bench: Bench, source: str, frame: pd.DataFrame, progress: Progress | None = None
     ) -> DecodedSource:
         """Store the texts of a source's rows: of the column `text`, else of files."""
-        return store_texts(frame, Shards(bench.arrays / self.folder), progress)
+        return store_texts(frame, Shards(bench.arrays / self.folder), self.normalise, progress)
 
     def similarity(
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray
@@ -131,9 +137,12 @@ class Texts:
 
 
 def store_texts(
-    frame: pd.DataFrame, shards: Shards, progress: Progress | None = None
+    frame: pd.DataFrame,
+    shards: Shards,
+    normalise: Callable[[str], str],
+    progress: Progress | None = None,
 ) -> DecodedSource:
-    """Store the texts that are new; equal ones are stored once."""
+    """Store the texts that are new; equal ones are stored once. normalise: see TextMedia."""
     hashes: list[str | None] = [None] * len(frame)
     sizes: list[tuple[int, int] | None] = [None] * len(frame)
     bad: list[tuple[int, str]] = []
@@ -144,6 +153,7 @@ def store_texts(
         try:
             if isinstance(text, BadMedia):
                 raise text
+            text = normalise(text) if text and isinstance(text, str) else text
             blob = encode_text(text)
         except BadMedia as e:
             bad.append((i, str(e)))

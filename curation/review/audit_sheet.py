@@ -110,7 +110,7 @@ def copy_blind(bench: Bench, partial: Path, rows: list[str]) -> list[str]:
     paths = [""] * len(rows)
     state = bench.state().loc[list(places)]
     media = media_of(bench)
-    if media.name == "text":  # as it is stored: its source may be one table of all
+    if media.column:  # as it is stored: its source may be one table of all
         texts = media.read(load_stored(bench), state.content_hash)
         blobs = [(sample, text.encode(), ".txt") for sample, text in zip(state.index, texts)]
     else:

@@ -68,7 +68,7 @@ def find_typical(
     # a stable order: the same pictures tomorrow
     order = np.lexsort((np.arange(len(part)), ~part.reviewed.to_numpy(bool), -part.score))
     part = part.iloc[order]
-    if task.name != "classification":  # a sample stands for each class of its label
+    if task.several:  # a sample stands for each class of its label
         part = part.assign(label=part.label.map(task.members)).explode("label")
         part = part[part.label.notna()]
     part = part.groupby("label", sort=False).head(2 * most)

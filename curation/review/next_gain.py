@@ -97,7 +97,7 @@ def foresee_gain(
     head = find_head(scored.found)
     if not len(head):
         return Outlook(None, "nothing is left in the queue", below)
-    if task_of(bench).name == "multilabel":
+    if task_of(bench).several:
         return Outlook(None, "it is foreseen for one label a sample, and here are several", below)
     if rates is None:
         why = "it takes 30 random reviews; before them P(wrong) were a model's guess alone"

@@ -201,7 +201,7 @@ def judge_stratum(
     classes = [former.get(name, name) for name in kept.classes]
     at = find_unsorted(kept.ids, np.asarray(first, "S32"))
     given = state.given_label.loc[first].to_numpy(object)
-    if (task := task_of(bench)).name == "multilabel":
+    if (task := task_of(bench)).several:
         return judge_members(bench, state.loc[first], kept, at, task.targets(given, classes))
     y = class_indices(given, classes)
     probs = ask_others(kept.pred_probs[at], kept.few)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,8 +12,6 @@ from assay.curation.system.permissions import FILE, OURS
 
 ARRAYS = dict.fromkeys(
     (
-        "pixels",
-        "texts",
         "embeddings",
         "quality",
         "decoded",
@@ -81,14 +79,17 @@ def is_ours(name: str) -> bool:
     )
 
 
-def find_unknown(bench: str | Path) -> list[Path]:
-    """Find what no Assay writes or reads."""
-    bench = Path(bench)
+def find_unknown(bench: str | Path, stored: Iterable[str]) -> list[Path]:
+    """Find what no Assay writes or reads.
+
+    stored: the folders of arrays/ that hold samples, one of each medium.
+    """
+    bench, known = Path(bench), ARRAYS | dict.fromkeys(stored, (".npy", ".npz", ".tmp"))
     out = [p for p in bench.iterdir() if not is_ours(p.name)]
     for path in (bench / "arrays").glob("*"):
-        if path.name not in ARRAYS:
+        if path.name not in known:
             out += [path] if path.is_dir() or not path.name.endswith(TOP) else []
-        elif endings := ARRAYS[path.name]:
+        elif endings := known[path.name]:
             out += [p for p in path.rglob("*") if not p.is_dir() and not p.name.endswith(endings)]
     return sorted(out)
 

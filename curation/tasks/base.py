@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.plugins import discover
 from assay.curation.storage.interface import Bench
 
@@ -50,6 +50,7 @@ class Task:
     predict: Callable[[np.ndarray, Sequence[str]], np.ndarray]
     # predicted and true labels (n,) -> (n,), 0 wrong to 1 right
     correct: Callable[[Sequence, Sequence], np.ndarray]
+    several: bool = False  # whether a label is a set of classes
 
 
 def list_tasks() -> list[Task]:
@@ -74,7 +75,13 @@ def read_task(con: duckdb.DuckDBPyConnection) -> Task:
 @cache
 def find_task(name: str) -> Task:
     """Find a task by its name."""
-    return next(task for task in list_tasks() if task.name == name)
+    tasks = {task.name: task for task in list_tasks()}
+    if name not in tasks:
+        some = ", ".join(tasks)
+        raise UnknownName(
+            f"expected a task {some}, found {name!r}", f"--task {some}", name, [*tasks]
+        )
+    return tasks[name]
 
 
 def list_members(task: Task, labels: Iterable[str | None]) -> list[str]:
@@ -85,7 +92,7 @@ def list_members(task: Task, labels: Iterable[str | None]) -> list[str]:
 
 def explode_labels(task: Task, labels: pd.Series) -> pd.Series:
     """Give a row for each class that each label names; no label has none."""
-    if task.name == "classification":
+    if not task.several:
         return labels.dropna()
     return labels.dropna().map(task.members).explode().dropna()
 
@@ -100,7 +107,7 @@ def has_class(task: Task, labels: pd.Series, name: str) -> np.ndarray:
 
 def name_strata(task: Task, labels: Sequence[str | None]) -> list[str | None]:
     """Name the stratum of each label by which splits are drawn: its class, or the rarest of its classes."""
-    if task.name == "classification":
+    if not task.several:
         return list(labels)
     names = [list(task.members(label)) if isinstance(label, str) else [] for label in labels]
     counts = Counter(name for each in names for name in each)
@@ -115,5 +122,5 @@ def refuse_task(bench: Bench, what: str, instead: str) -> None:
 
     what: as in "a confusion matrix"; instead: what to do.
     """
-    if (task := task_of(bench)).name != "classification":
+    if (task := task_of(bench)).several:
         raise OtherTask(f"expected one label a sample for {what}, found {task.noun}", instead)

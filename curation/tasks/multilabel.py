@@ -182,4 +182,5 @@ TASK = Task(
     score=score_sets,
     predict=likely_sets,
     correct=share_right,
+    several=True,
 )

@@ -123,7 +123,7 @@ def find_known_labels(
     asked = set(map(str, decisions["label"].dropna())) - {""} if has_labels else set()
     # the cells of a sheet say classes only where each says one
     fresh = bench.labels is not None and bench.labels[0] is names and decisions is not None
-    fresh = fresh and task.name == "classification"
+    fresh = fresh and not task.several
     if not fresh or not asked <= bench.labels[1]:
         found = con.execute(f"""select distinct value ->> '$'
             from {SPOKEN} where field = 'label'""").fetchall()

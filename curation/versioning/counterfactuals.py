@@ -42,7 +42,7 @@ def read_counterfactual(bench: Bench, text: str) -> pd.DataFrame:
     flagged = bench.flagged(str(e.base))  # frame sample -> label, suggestion
     flagged = flagged[frame["split"][flagged.index] == "train"]  # val, which judges, stays as it is
     if e.what == "random":
-        draw = draw_random_alike if task_of(bench).name == "classification" else draw_random_sets
+        draw = draw_random_sets if task_of(bench).several else draw_random_alike
         flagged = draw(frame, flagged, e.n, e.seed or 0)
     if e.op == "-":
         frame.loc[flagged.index, "keep"] = False

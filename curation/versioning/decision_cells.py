@@ -134,7 +134,7 @@ def _parse_label(
     verdict, label = asked.get("verdict", ""), asked.get("label")
     if verdict == "confirm" and label is None and seen_label != now.label:
         # somebody changed it since the sheet was written: who confirms means the label that was seen
-        if task.name != "classification":
+        if task.several:
             with suppress(ValueError):
                 if seen_label and task.parse(seen_label, classes) != now.label:
                     verdict, label = "", seen_label

@@ -115,7 +115,13 @@ def describe_preview(out: dict) -> str:
     more = f" and {len(out['classes']) - 10:,} more" if len(out["classes"]) > 10 else ""
     splits = ", ".join(f"{n:,} {split}" for split, n in out["splits"].items())
     labels = f"{len(out['classes'])} classes: {names}{more}" if out["classes"] else "no labels"
-    return f"{out['source']}: {format_count(out['samples'], 'sample')} ({splits}); {labels}; nothing was written"
+    bad = ""
+    if out["left_out"]:
+        place, why = out["left_out"][0]
+        bad = (
+            f"; {format_count(len(out['left_out']), 'row')} cannot be used, first {place}: it {why}"
+        )
+    return f"{out['source']}: {format_count(out['samples'], 'sample')} ({splits}); {labels}{bad}; nothing was written"
 
 
 def describe_reading(out: dict) -> Iterator[str]:
@@ -153,6 +159,8 @@ def read_options(args: argparse.Namespace) -> ImportOptions:
         config=args.config,
         sheet=args.sheet,
         media=args.media,
+        task=args.task,
+        decimal=args.decimal,
         skip_bad=args.skip_bad,
         name=args.as_,
         audited_test=args.audited_test,
@@ -290,8 +298,19 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--media",
-        choices=("image", "text", "row"),
-        help="what a table holds, where it could be several; row: each row is a sample, described by its columns",
+        metavar="MEDIUM",
+        help="what a table holds, where it could be several: image, text, row (each row is a sample, described by its"
+        " columns), or what a plug-in adds, one a cell",
+    )
+    verb.add_argument(
+        "--task",
+        metavar="TASK",
+        help="what a label says, where a plug-in adds to classification (one class) and multilabel (several)",
+    )
+    verb.add_argument(
+        "--decimal",
+        choices=(",", "."),
+        help="the decimal mark in a table's numbers, where they do not tell: 1,234 is 1.234, or 1234",
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="say how it would be read, and write nothing"

@@ -61,7 +61,7 @@ def find_slice_effects(c: Comparison) -> dict:
     tested = sum(g["p"] is not None for g in found)
     few_seeds = min(len(judge.seeds[v, a]) for v in (first, last) for a in archs) < 3
     notes += list_notes(tested, few_seeds, judge.labels.in_part)
-    if judge.task.name != "classification":
+    if judge.task.several:
         notes.append("no confusions and no flips: samples have several labels")
         return (
             dict(version=last, against=first)

@@ -200,7 +200,7 @@ class TestSetEvaluator:
     @property
     def second(self) -> str:
         """Name the measure beside accuracy: balanced, or exact (match)."""
-        return "balanced" if self.task.name == "classification" else "exact"
+        return "exact" if self.task.several else "balanced"
 
     def exact_match(self, cell: Cell) -> np.ndarray:
         """Mark which predicted sets are the label to the last class: 0/1 (seeds, samples)."""
@@ -216,7 +216,7 @@ class TestSetEvaluator:
         given, clean = (x.to_numpy(dtype=str) for x in (self.labels.given, self.labels.clean))
         if not self.labels.in_part:
             Y, others = self.Y[own], [self.Y[cell] for cell in lenders]
-            if self.task.name == "multilabel":
+            if self.task.several:
                 exact = self.exact_match(own), [self.exact_match(cell) for cell in lenders]
                 return contrasts.cell_accuracy(Y, others=others), contrasts.cell_accuracy(
                     exact[0], others=exact[1]
@@ -224,7 +224,7 @@ class TestSetEvaluator:
             balanced = contrasts.balanced_accuracy(Y, clean, others=others)
             return contrasts.cell_accuracy(Y, others=others), balanced
         n = self.labels.n
-        if self.task.name == "multilabel":
+        if self.task.several:
             raise OtherTask(
                 "expected all test labels audited or none, where samples have several labels; found"
                 f" {n:,} of {len(given):,}",

@@ -86,15 +86,13 @@ def refuse_other_media(bench: Bench, source: Source) -> None:
 def refuse_other_task(bench: Bench, source: Source) -> None:
     """Refuse labels of another kind than the bench's: one a sample, or several."""
     has, brings = task_of(bench), find_task(source.task)
-    if has.name == brings.name or not source.frame.label.notna().any():
+    if has.several == brings.several or not source.frame.label.notna().any():
         return
     if bench.rows("select 1 from edits where field = 'label' limit 1"):
         raise OtherTask(
             f"expected {has.noun}, as this bench has, found {brings.noun} in {source.name}",
             "import it into a bench of its own: -b ANOTHER"
-            + (
-                "; --multilabel takes one label as a set of one" if has.name == "multilabel" else ""
-            ),
+            + ("; --multilabel takes one label as a set of one" if has.several else ""),
         )
 
 

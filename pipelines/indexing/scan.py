@@ -115,11 +115,11 @@ def scan(
         check_enough_left(bench, state, leaks)
     # who judges beside the probe: boosted trees from --effort 2 on, a network at --effort 3
     trees = media.name == "row" and options.effort > 1 and matched is None
-    if matched is None and not trees and (options.effort < 3 or media.name != "image"):
+    if matched is None and not trees and (options.effort < 3 or media.column):
         (bench.arrays / "second.npz").unlink(missing_ok=True)
     store_settings(bench, options, columns, engine, matched)
 
-    if media.name == "image":
+    if media.column is None:
         measure_quality(bench, state, say, progress)
     held = hold_out_leakage(bench, state, leaks, who)
     if held:
@@ -137,7 +137,7 @@ def scan(
     elif trees:
         begin_step(progress, "boosting trees")
         ask_boosting(bench, state, graph, say)
-    elif options.effort > 2 and media.name != "image":
+    elif options.effort > 2 and media.column:
         say(f"network     none: the network of --effort 3 is for images, not for {media.name}s")
     elif options.effort > 2:
         train_second_opinion(bench, say, progress, options.patience)

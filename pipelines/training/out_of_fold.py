@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -50,15 +49,17 @@ def predict_out_of_fold(
 
 
 def split_folds(data: TrainingData, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split row numbers into folds (seen, unseen) that share no group."""
-    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+    """Split row numbers into folds (seen, unseen) that share no group, with one class mix as far as groups allow.
 
-    folds = min(folds, len(np.unique(data.groups)))
+    Groups are dealt out in turn, class by class, the largest first. sklearn's StratifiedGroupKFold asks every fold
+    about every group, in Python: of 7,000 rows without copies that took longer than the trees.
+    """
+    _, first, group = np.unique(data.groups, return_index=True, return_inverse=True)
+    folds = min(folds, len(first))
     assert folds > 1, "one group cannot be predicted from the others: there are none"
-    # one sample a class: no mix to keep
-    mixed = np.bincount(data.labels).max() >= folds
-    splitter = StratifiedGroupKFold if mixed else GroupKFold
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class smaller than the number of folds
-        split = splitter(folds, shuffle=True, random_state=seed)
-        return list(split.split(data.labels, data.labels, data.groups))
+    drawn = np.random.default_rng(seed).permutation(len(first))
+    order = np.lexsort((drawn, -np.bincount(group), data.labels[first]))
+    fold = np.empty(len(first), int)
+    fold[order] = np.arange(len(first)) % folds
+    of_row = fold[group]
+    return [(np.flatnonzero(of_row != i), np.flatnonzero(of_row == i)) for i in range(folds)]

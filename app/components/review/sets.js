@@ -5,7 +5,7 @@ export const showSet = (label) => (label?.startsWith("[") ? readSet(label).join(
 const same = (a, b) => a.size === b.size && [...a].every((name) => b.has(name));
 
 export function makeSets(root, $, { keys, item: current }) { // of one label a sample it does nothing
-  let several = false, task = "classification";
+  let several = false;
   const chosen = (item) => (item.chosen ??= new Set(readSet(item.suggested_label ?? item.given_label)));
 
   function draw() {
@@ -22,9 +22,8 @@ export function makeSets(root, $, { keys, item: current }) { // of one label a s
     draw,
     several: () => several,
     show: (label) => (several ? showSet(label) : label),
-    isNew: (name) => name !== task,
-    setTask(name) {
-      several = (task = name) === "multilabel";
+    setSeveral(is) {
+      several = is;
       keys.setSeveral(several);
       root.classList.toggle("several", several);
       $("main-words").textContent = several ? "store these classes" : "the suggestion is right";

@@ -23,7 +23,7 @@ from tests.helpers import ROOT, bench_of, digits, png
 OURS = (
     "merge_conflict reviewer_disagreement label conflicting_duplicates exact_duplicates near_duplicate leakage outlier truncated dark light "
     "blurry low_information grayscale odd_size odd_aspect_ratio empty_text short_text long_text other_script other_language broken_encoding "
-    "markup boilerplate personal_data missing_values impossible_value extreme_value misspelt_category rare_category odd_type class_imbalance similar_class_names spurious_correlations drift revealing_column identifier_column constant_column"
+    "markup boilerplate personal_data missing_values impossible_value extreme_value misspelt_category rare_category odd_type class_imbalance similar_class_names spurious_correlations drift non_iid revealing_column identifier_column constant_column"
 ).split()
 PAGE = (ROOT / "docs" / "contributing" / "add-an-issue-finder.md").read_text()
 
