@@ -61,6 +61,7 @@ FIXED = (
     "heights",
     "stretch",
     "vote",
+    "offset",
 )  # of a probe: what an edit leaves as it was fitted
 
 

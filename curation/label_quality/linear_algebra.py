@@ -86,11 +86,8 @@ def one_hot(y: np.ndarray, k: int) -> np.ndarray:
 
 
 def sum_classes(Z: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
-    """Sum rows Z (n, d) by class: Z'Y (d, k).
-
-    y: class indices (n,) or members (n, k), as one_hot takes them.
-    """
-    if y.ndim == 2 or k <= MANY:
+    """Sum rows Z (n, d) by class indices y (n,): (d, k)."""
+    if k <= MANY:
         return Z.T @ one_hot(y, k)
     from scipy.sparse import csr_array
 

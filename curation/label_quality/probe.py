@@ -40,8 +40,6 @@ from assay.curation.storage.top_probs import MANY, TopProbs
 FEW = 4  # changed rows that are added to the scores
 FRESH = 100  # changed rows, after which the scores are made anew
 ENOUGH = 5  # groups a class needs before the probe may judge it
-BIAS = 30.0  # of several classes a sample: a bias this large costs the ridge nothing. Where one is drawn to 0, scores
-# out of sample shift by what it lacks, times h / (1 - h), and those of rows that were not fitted do not
 LARGE = 64  # rows: what larger groups leave out is not kept, but made anew
 
 
@@ -67,11 +65,12 @@ def fit(
     probe = Probe(mean, scale if weights is None else scale / weights, k)
     probe.near, probe.vote = near, np.float64(0 if near is None else SHARE)
     probe.y, probe.groups, probe.XtY = y, groups, np.zeros((D, k))
+    probe.offset = probe.measure_offset()
     gram = np.zeros((D, D) if n >= D else (n, n))
     wide = [] if n < D else None  # n < d: the n x n dual has the same spectrum, X = U sqrt(s) Q'
     for part in row_blocks(n):
         Z = probe.standardize(X[rows[part]])
-        probe.XtY += sum_classes(Z, y[rows[part]], k)
+        probe.XtY += probe.sum_targets(Z, y[rows[part]])
         if wide is None:
             gram += Z.T @ Z
         else:
@@ -87,8 +86,8 @@ def fit(
     factors = LESS if weights is not None else MORE if y.ndim == 2 else LAMBDAS
     asked = ASKED if k <= MANY else many_classes.ASKED
     rows = sample_groups(probe.groups, probe.fitted_rows, asked)
-    T, Y = probe.standardize(X[rows]) @ Q, one_hot(probe.y[rows], k)
-    unit = (s.sum() - n * (probe.bias**2 - 1)) / D
+    T, Y = probe.standardize(X[rows]) @ Q, probe.targets(probe.y[rows])
+    unit = s.sum() / D
     probe.lam = unit * choose_lambda(T, Y, probe.groups[rows], s, Q.T @ probe.XtY, factors, unit)
     probe.inverse = (
         Q * (1 / (s + probe.lam) - 1 / probe.lam)
@@ -106,12 +105,15 @@ class Probe:
     `out_of_group` and `update` take the same X, in the same order, that it was fitted on.
     """
 
-    ARRAYS = tuple("mean scale lam inverse XtY h y groups knots heights stretch vote sizes".split())
+    ARRAYS = tuple(
+        "mean scale lam inverse XtY h y groups knots heights stretch vote sizes offset".split()
+    )
 
     def __init__(self, mean: np.ndarray, scale: np.ndarray, k: int) -> None:
         """mean, scale (d,): what standardises X; k: how many classes."""
         self.mean, self.scale, self.k = mean, scale, k
         (self.knots, self.heights), self.stretch = straight(), np.ones(k)
+        self.offset = np.zeros(k)  # taken from targets
         self.near, self.vote = None, np.float64(0)  # rows (n, j) that vote, and the votes' share
         self.fitted, self.added = None, 0  # scores (n, k) in sample, and the rows added to them
         # what leaves a group out: its rows (b, g), and H (b, g, g), see leave_out; None until it is asked for
@@ -123,13 +125,26 @@ class Probe:
         Z = np.empty((len(block), block.shape[1] + 1))
         np.subtract(block, self.mean, out=Z[:, :-1])
         Z[:, :-1] *= 1 / self.scale
-        Z[:, -1] = self.bias
+        Z[:, -1] = 1
         return Z
 
-    @property
-    def bias(self) -> float:
-        """The last column: of one class a sample 1, whose softmax takes shifts of all scores away."""
-        return BIAS if self.y.ndim == 2 else 1.0
+    def measure_offset(self) -> np.ndarray:
+        """Measure what is taken from targets: (k,), of several classes a sample the share that has each.
+
+        Scores then say how much likelier a class is than by its share, which calibration adds. A bias that is left out
+        with its row would rank those that have a rare class below those that have not.
+        """
+        return np.zeros(self.k) if self.y.ndim == 1 else self.y[self.fitted_rows].mean(0)
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """Turn class indices (n,), or members (n, k), into targets (n, k); -1 is zeros."""
+        if y.ndim == 1:
+            return one_hot(y, self.k)
+        return (y - self.offset) * is_labelled(y)[:, None]
+
+    def sum_targets(self, Z: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Sum standardised rows Z (n, d + 1) by their targets: (d + 1, k)."""
+        return sum_classes(Z, y, self.k) if y.ndim == 1 else Z.T @ self.targets(y)
 
     def leverage(self, X: np.ndarray | Rows) -> np.ndarray:
         """Compute h (n,) = diag(X A^-1 X'), in fp64.
@@ -154,7 +169,7 @@ class Probe:
         X itself is not standardised: that is folded into W.
         """
         V = (W[:-1] / self.scale[:, None]).astype("f4")
-        return (X @ V).astype("f8") + (self.bias * W[-1] - (self.mean / self.scale) @ W[:-1])
+        return (X @ V).astype("f8") + (W[-1] - (self.mean / self.scale) @ W[:-1])
 
     def out_of_group(self, X: np.ndarray | Rows) -> np.ndarray:
         """Score every training row without its group: (n, k).
@@ -163,7 +178,7 @@ class Probe:
         """
         if self.fitted is None:
             self.fitted, self.added = self.score_in_sample(X), 0
-        p, Y = self.fitted.copy(), one_hot(self.y, self.k)
+        p, Y = self.fitted.copy(), self.targets(self.y)
         fitted = self.fitted_rows
         tight = np.flatnonzero(fitted & (self.h > 0.9))  # the division magnifies fp32's error there
         for part in row_blocks(len(tight)):
@@ -208,7 +223,7 @@ class Probe:
         A, right = np.linalg.inv(self.inverse), self.XtY.copy()
         for part in row_blocks(len(rows)):
             Z = self.standardize(X[rows[part]])
-            A, right = A - Z.T @ Z, right - sum_classes(Z, self.y[rows[part]], self.k)
+            A, right = A - Z.T @ Z, right - self.sum_targets(Z, self.y[rows[part]])
         return np.linalg.solve(A, right)
 
     def calibrate(self, X: np.ndarray | Rows) -> None:
@@ -305,7 +320,7 @@ class Probe:
         for part in row_blocks(len(rows)):
             Z = self.standardize(X[rows[part]])
             gram += Z.T @ Z
-            self.XtY += sum_classes(Z, self.y[rows[part]], self.k)
+            self.XtY += self.sum_targets(Z, self.y[rows[part]])
         self.inverse = np.linalg.inv(gram)
         self.inverse = (self.inverse + self.inverse.T) / 2
         self.h = self.leverage(X)
@@ -337,7 +352,7 @@ class Probe:
         if self.many:
             step = sum_classes(Z, y[changed], self.k) - sum_classes(Z, self.y[changed], self.k)
         else:
-            step = one_hot(y[changed], self.k) - one_hot(self.y[changed], self.k)
+            step = self.targets(y[changed]) - self.targets(self.y[changed])
         if len(moved) > 200:  # past that, one fresh inverse is quicker
             gram = np.linalg.inv(self.inverse)
             for part in row_blocks(len(moved)):

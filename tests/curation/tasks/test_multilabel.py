@@ -80,7 +80,7 @@ def test_a_score_is_of_a_fit_without_the_sample_and_its_copies(points):
         Z = fitted.standardize(X)
         A = Z[others].T @ Z[others] + fitted.lam * np.eye(Z.shape[1])
         assert out[row] == pytest.approx(
-            Z[row] @ np.linalg.solve(A, Z[others].T @ y[others]), abs=1e-4
+            Z[row] @ np.linalg.solve(A, Z[others].T @ (y[others] - fitted.offset)), abs=1e-4
         )
 
 
