@@ -163,7 +163,8 @@ def read_probabilities(bench: Bench, key: str, ids: Iterable[str]) -> tuple[list
     most = DENSE // max(len(kept.classes), 1)
     if isinstance(kept.probs, TopProbs) and len(ids) > most:
         raise UserError(
-            f"expected at most {format_count(most, 'sample')} of {len(kept.classes):,} classes, found {len(ids):,}",
+            f"expected at most {format_count(most, 'sample')} of"
+            f" {format_count(len(kept.classes), 'class')}, found {len(ids):,}",
             "with so many classes compare on a split that has fewer: --split val",
         )
     out = np.full((len(ids), len(kept.classes)), np.nan)

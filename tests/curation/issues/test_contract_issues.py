@@ -113,7 +113,7 @@ def scanned_rows(tmp_path_factory):
 def of_its_medium(request, kind):
     """The bench that a kind can be found in."""
     finder = next(f for f in list_finders() if kind in f.kinds)
-    first = finder.media[0]
+    first = finder.media[0] if finder.media else "image"  # None: of every medium
     fixtures = dict(image="scanned", text="scanned_texts", row="scanned_rows")
     return request.getfixturevalue(fixtures[first])
 
