@@ -5,6 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 
+import assay
+from assay.pipelines.indexing.scan import ScanOptions, scan
+
 TOPICS = {
     "food": "bread soup kitchen recipe oven cheese dinner chef taste salad",
     "health": "doctor hospital nurse patient medicine clinic surgery vaccine fever therapy",
@@ -35,6 +38,15 @@ def write_sets(n=480, wrong=0.1, seed=0):
         text = " ".join(rng.permutation(words))
         rows.append(dict(id=f"{i:05}", text=text, label=sorted(given), truth=truth, split=split))
     return pd.DataFrame(rows).assign(truth=lambda t: t.truth.map(json.dumps))
+
+
+def scan_sets(folder, n=240):
+    """A scanned bench of n of them."""
+    write_sets(n).to_parquet(folder / "sets.parquet")
+    bench = assay.create(folder / "bench")
+    bench.add(folder / "sets.parquet", who="source", progress=False)
+    scan(bench, ScanOptions(embedder="tfidf"), say=lambda line: None)
+    return bench
 
 
 def truth_of(bench):

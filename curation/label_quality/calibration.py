@@ -7,6 +7,7 @@ find fewer errors. Ridge scores of rare classes are drawn towards 0: they are st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -68,16 +69,19 @@ def fit_calibration(scores: np.ndarray, y: np.ndarray) -> tuple[Curve, np.ndarra
     """
     n, k = scores.shape
     rows = slice(None, None, max(1, -(-n // min(MOST, max(2000, PROBABILITIES // k)))))
-    stretches = list_stretches(np.bincount(y, minlength=k))
-    found = [fit_curve(scores[rows] * stretch, y[rows]) for stretch in stretches]
+    sizes = np.bincount(y, minlength=k)
+    return choose_stretch(sizes, lambda stretch: fit_curve(scores[rows] * stretch, y[rows]))
+
+
+def choose_stretch(
+    sizes: np.ndarray, fit: Callable[[np.ndarray], tuple[Curve, float]]
+) -> tuple[Curve, np.ndarray]:
+    """Choose the stretch (k,) whose curve has the least loss, for classes of so many labels (k,)."""
+    share = np.maximum(sizes, 1) / sizes.sum() * len(sizes)
+    stretches = [share**-rare for rare in RARE]
+    found = [fit(stretch) for stretch in stretches]
     best = min((0, 1), key=lambda i: found[i][1])
     return found[best][0], stretches[best]
-
-
-def list_stretches(sizes: np.ndarray) -> list[np.ndarray]:
-    """List the stretches (k,) that are tried, for classes of so many labels (k,)."""
-    share = np.maximum(sizes, 1) / sizes.sum() * len(sizes)
-    return [share**-rare for rare in RARE]
 
 
 def fit_sampled_calibration(
@@ -101,10 +105,7 @@ def fit_sampled_calibration(
     at = np.hstack([first, others])
     weights = np.hstack([np.zeros(first.shape), logs])
     table, place = np.take_along_axis(scores, at, 1), (first == y[:, None]).argmax(1)
-    stretches = list_stretches(sizes)
-    found = [fit_curve(table * stretch[at], place, weights) for stretch in stretches]
-    best = min((0, 1), key=lambda i: found[i][1])
-    return found[best][0], stretches[best]
+    return choose_stretch(sizes, lambda stretch: fit_curve(table * stretch[at], place, weights))
 
 
 def fit_curve(

@@ -233,7 +233,7 @@ def update_top(probe: Probe, X: np.ndarray | Rows, y: np.ndarray) -> TopScores |
     return replace(top, came=came)
 
 
-def list_labels(
+def keep_labels(
     probe: Probe, X: np.ndarray | Rows, top: TopScores, labels: np.ndarray
 ) -> TopScores:
     """Keep the probabilities of other labels (n,) too."""

@@ -283,7 +283,7 @@ class Probe:
             labels = self.y if labels is None else labels
             if self.top is None:
                 self.top = many_classes.predict_top(self, X, labels)
-            self.top = many_classes.list_labels(self, X, self.top, labels)
+            self.top = many_classes.keep_labels(self, X, self.top, labels)
             return self.top.probs
         return self.probabilities(self.score_all(X))
 

@@ -300,7 +300,7 @@ def add(verbs: Verbs) -> None:
         "--media",
         metavar="MEDIUM",
         help="what a table holds, where it could be several: image, text, row (each row is a sample, described by its"
-        " columns), or what a plug-in adds, one a cell",
+        " columns), or a medium that a plug-in adds",
     )
     verb.add_argument(
         "--task",

@@ -6,24 +6,18 @@ import re
 import pandas as pd
 import pytest
 
-import assay
 from assay.app.server import audit_sheet
 from assay.curation.features import image_map
-from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import find_barriers, until
 from tests.helpers import run_assay
-from tests.label_sets import truth_of, write_sets
+from tests.label_sets import scan_sets, truth_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.daily]
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sets")
-    write_sets(240).to_parquet(folder / "sets.parquet")
-    out = assay.create(folder / "bench")
-    out.add(folder / "sets.parquet", who="source", progress=False)
-    scan(out, ScanOptions(embedder="tfidf"), say=lambda line: None)
+    out = scan_sets(tmp_path_factory.mktemp("sets"))
     image_map.sketch_map(out)
     return out
 

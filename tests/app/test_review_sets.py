@@ -4,10 +4,8 @@ import json
 
 import pytest
 
-import assay
-from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import find_barriers, stored
-from tests.label_sets import write_sets
+from tests.label_sets import scan_sets
 
 pytestmark = [pytest.mark.browser, pytest.mark.daily]
 SEEN = '.assay-review[data-seen="yes"] .picture article'
@@ -15,12 +13,7 @@ SEEN = '.assay-review[data-seen="yes"] .picture article'
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sets")
-    write_sets(240).to_parquet(folder / "sets.parquet")
-    out = assay.create(folder / "bench")
-    out.add(folder / "sets.parquet", who="source", progress=False)
-    scan(out, ScanOptions(embedder="tfidf"), say=lambda line: None)
-    return out
+    return scan_sets(tmp_path_factory.mktemp("sets"))
 
 
 @pytest.fixture
