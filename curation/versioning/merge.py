@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.media.base import stored_folders
 from assay.curation.media.conversion import DECODER
 from assay.curation.storage import backup, schema
 from assay.curation.storage.interface import Bench
@@ -298,10 +299,10 @@ def check_test_split(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def copy_pixels(bench: Bench, other: Bench) -> None:
-    """Copy the shards that hold pixels or texts of samples that are new here.
+    """Copy the shards that hold pixels, texts or rows of samples that are new here.
 
     Their originals may be on another machine."""
-    for part in (f"decoded/{DECODER}", "pixels", "texts"):
+    for part in (f"decoded/{DECODER}", *stored_folders()):
         ours, folder = Shards(bench.arrays / part), bench.arrays / part
         permissions.make_folder(folder)
         for index in sorted((other.arrays / part).glob("*.index.npy")):

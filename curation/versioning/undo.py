@@ -28,9 +28,10 @@ stack as (
     select a.* replace (if(a.batch in (select batch from chosen), a.batch, a.decision) as batch),
         a.batch in (select batch from chosen) or a.decision in (select batch from chosen) as mine
     from alive a semi join touched t on a.sample = t.sample and a.slot = t.slot),
-foot as (select sample, slot, max(seq) filter (not mine) as foot from stack group by all)
+foot as (select sample, slot, max(seq) filter (not mine) as foot, arg_max(mine, seq) as free from stack group by all)
 select s.sample, s.slot, any_value(s.field) as field,
-    list(distinct s.batch) filter (mine and s.seq > coalesce(foot, 0)) as popped,
+    -- those below the foot, too: a merge may bring an import over a decision, which would go on to vote
+    list(distinct s.batch) filter (mine and free) as popped,
     arg_max(s.value, s.seq) as now, arg_max(s.verdict, s.seq) as said, arg_max(s.who, s.seq) as since_who,
     max(foot) as foot,
     arg_max(s.value, s.seq) filter (s.seq = foot) as value, arg_max(s.verdict, s.seq) filter (s.seq = foot) as verdict,

@@ -4,6 +4,7 @@ import pytest
 
 import assay
 from assay import UserError
+from assay.curation.media.base import read_texts
 from assay.curation.versioning import states
 from tests.decisions import copy_of, decide, other, train
 from tests.helpers import bench_of, digits, run_assay
@@ -99,6 +100,21 @@ def test_a_merge_brings_new_samples_with_their_pixels(small, tmp_path):
         len(small.dataset()) == len(copy.dataset())
         and small.dataset()[40][0].tobytes() == copy.dataset()[40][0].tobytes()
     )
+
+
+def test_a_merge_brings_new_rows_of_a_table(tmp_path):
+    """What a row says lies in the bench, and its source is on another machine."""
+    bench = assay.create(tmp_path / "bench")
+    columns = dict(label="label", split="split")
+    first, more = tmp_path / "first.csv", tmp_path / "more.csv"
+    first.write_text("age,wage,label,split\n31,2000,a,train\n42,3000,b,train\n")
+    more.write_text("age,wage,label,split\n53,1000,a,train\n64,1500,b,train\n")
+    bench.add(first, who="ann", media="row", columns=columns)
+    copy = copy_of(bench)
+    copy.add(more, who="bob", media="row", columns=columns)
+    assert bench.merge(copy.path, "ann")["samples"] == 2
+    hashes = bench.state().content_hash
+    assert read_texts(bench, hashes) == read_texts(copy, hashes)
 
 
 @pytest.mark.slow

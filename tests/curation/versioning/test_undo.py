@@ -9,7 +9,7 @@ import pytest
 from assay import UserError
 from assay.curation.versioning import history, states
 from tests.decisions import decide, other, train
-from tests.helpers import run_assay
+from tests.helpers import bench_of, digits, run_assay
 
 
 @pytest.mark.slow
@@ -157,3 +157,22 @@ def test_nothing_is_redone_after_a_new_edit(small):
     with pytest.raises(UserError, match="expected a batch to redo"):
         small.redo("ann")
     assert small.state().label[a] == label[a]
+
+
+@pytest.mark.slow
+def test_revert_takes_back_a_person_on_both_sides_of_an_import_that_a_merge_brought(
+    small, tmp_path
+):
+    """The copies imported the same by themselves, so the log has ann's word, an import, and ann's word again."""
+    there, sample = bench_of(digits(60), tmp_path / "there"), train(small)[0]
+    old = small.state().label[sample]
+    for bench in (small, there):
+        decide(bench, "ann", dict(sample=sample, label=other(old)))
+    small.set_rule("majority", "eve")
+    small.merge(there.path, "eve")
+    small.revert(of="ann", who="eve")
+    assert small.state().label[sample] == old and not small.state().reviewed[sample], (
+        "ann has no vote"
+    )
+    small.redo("eve")
+    assert small.state().label[sample] == other(old) and small.state().reviewed[sample]
