@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.curation.media.base import media_types
 from tests.helpers import ROOT
 
 # lowest first; a package imports from the lines below its own, and a line holds packages that do not know each other
@@ -53,6 +54,7 @@ HEAVY = {
     "PIL",
     "pyarrow",
 }  # wait until they are needed
+READERS_OF_TABLES = ("hf_columns", "hf_rows", "table_columns")
 FILES = [
     p
     for room in ("assay", "curation", "pipelines", "app")
@@ -146,6 +148,29 @@ def test_a_face_is_small(file):
 def test_heavy_packages_are_imported_where_they_are_needed(file):
     tree = ast.parse(file.read_text())
     assert not {name.split(".")[0] for name, node in imports(tree) if node in tree.body} & HEAVY
+
+
+def test_no_file_asks_which_medium_a_bench_holds():
+    """It asks what a medium can do, so that one of your own goes through: see curation/media/base.py."""
+    # which medium the rows of a table are, its readers decide
+    readers = {MODULES["assay.curation.formats." + name] for name in READERS_OF_TABLES}
+    own = ROOT / "curation" / "media"
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+        for file in FILES
+        if file not in readers and own not in file.parents
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Compare) and compares_medium(node)
+    ]
+    assert found == []
+
+
+def compares_medium(node):
+    """Whether something that is called a medium is compared with the name of one."""
+    parts = [ast.unparse(part) for part in (node.left, *node.comparators)]
+    return any(repr(name) in part for part in parts for name in media_types()) and any(
+        re.search(r"\bmedi(a|um)\b|\bmedia_(of|type)\(", part) for part in parts
+    )
 
 
 def test_the_wheel_has_every_package():

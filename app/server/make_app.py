@@ -149,7 +149,7 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     @answer_errors
     async def image(request: Request) -> Response:
         side, sample = read_side(request), request.path_params["sample"]
-        if session().thumbnails.media.name == "text":
+        if session().thumbnails.media.has_words:
             return draw_text(await run_in_threadpool(session().read_text, sample), side)
         jpeg = await run_in_threadpool(session().thumbnail, sample, side)
         return draw_jpeg(jpeg, {"cache-control": "private, max-age=86400"})

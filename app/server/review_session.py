@@ -32,6 +32,7 @@ from assay.curation.label_quality.live import LiveScores
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
+from assay.curation.media.rows import read_column_kinds
 from assay.curation.review import progress, queue
 from assay.curation.review.next_gain import foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates
@@ -142,7 +143,7 @@ class ReviewSession:
 
     def open_rows(self, state: pd.DataFrame) -> RowEvidence | None:
         """Open what says how usual a row is in its class; None where samples are no rows."""
-        if self.thumbnails.media.name != "row":
+        if not read_column_kinds(self.bench):
             return None
         return RowEvidence(self.bench, state, self.thumbnails.read_text)
 
@@ -349,7 +350,7 @@ class ReviewSession:
     def read_text(self, sample: str) -> str | None:
         """Read a sample's whole text; None where there is none."""
         row = self.find_row(sample)
-        if row is None or self.thumbnails.media.name != "text":
+        if row is None or not self.thumbnails.media.has_words:
             return None
         return self.thumbnails.read_text(row.content_hash)
 

@@ -61,7 +61,7 @@ def load_scorer(bench: Bench, live: LiveProbe) -> Texts:
     asked, media = read_settings(bench), media_of(bench)
     names = [asked["embedder"], *media.embedders[1:]][: 2 if asked.get("also") else 1]
     found = [known_embedder(name) for name in names]
-    if None in found or media.name != "text" or asked["folder"].startswith("own"):
+    if None in found or not media.has_words or asked["folder"].startswith("own"):
         raise UserError(
             "expected texts that an embedder of ours describes, found others",
             "words are weighed after a scan without --embeddings",

@@ -27,7 +27,7 @@ class WordEmbedder:
 
     def find(self) -> TextEmbedder | None:
         """Find what reads words; None for other media, before a scan, and for vectors of one's own."""
-        if media_of(self.bench).name != "text":
+        if not media_of(self.bench).has_words:
             return None
         try:
             asked = read_settings(self.bench)

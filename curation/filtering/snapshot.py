@@ -210,7 +210,7 @@ class Snapshot:
             if "words" not in self.parts:
                 names = ["key", *(column.name for column in self.metadata)]
                 searched = [self.array(name) for name in names]
-                if media_of(self.bench).name == "text":
+                if media_of(self.bench).has_words:
                     searched.append(read_texts(self.bench, self.state.content_hash))
                 folded = fold_texts(self.con, searched)
                 self.parts["words"] = dict(words=folded)

@@ -224,7 +224,7 @@ def read_content(table: Table, roles: Roles) -> list[Any] | None:
 
 def read_kinds(roles: Roles, content: list[Any] | None) -> dict[str, str]:
     """Read the kinds of the columns of rows; {} for other media."""
-    if roles.media != "row":
+    if content is None or media_type(roles.media).in_cell:
         return {}
     columns = roles.columns or restore_columns(content)
     return {name: found.kind for name, found in columns.kinds.items()}

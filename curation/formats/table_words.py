@@ -13,6 +13,7 @@ from assay.curation.formats.row_columns import describe_columns
 from assay.curation.formats.split_words import read_split_word
 from assay.curation.formats.table_cells import Table
 from assay.curation.formats.table_columns import Roles
+from assay.curation.media.base import media_type
 from assay.curation.media.locations import Place
 from assay.curation.tasks.base import find_task, list_members
 from assay.curation.text import format_count
@@ -42,7 +43,7 @@ def describe_file(path: Path, table: Table) -> str:
 
 
 def describe_rows(table: Table, roles: Roles) -> str:
-    if roles.media != "image":
+    if media_type(roles.media).column:
         return f"of {roles.media}s"
     return "of images" if roles.content in table.byte_columns else "manifest"
 

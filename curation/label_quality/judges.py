@@ -36,7 +36,7 @@ from assay.curation.label_quality.second_opinion import (
     SecondOpinion,
     count_changes_since,
 )
-from assay.curation.media.base import media_of
+from assay.curation.media.rows import read_column_kinds
 from assay.curation.statistics import logistic_lines
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
@@ -300,7 +300,7 @@ def load_columns(bench: Bench, part: pd.DataFrame) -> Columns:
     """Read what a judge is fitted on, for some samples."""
     asked, (graph, node) = read_settings(bench), neighbor_graph.load_nodes(bench, part)
     # rows of a table that lie near say less than their kernel: with votes average precision .729 fell to .724
-    vote = asked["effort"] > 0 and media_of(bench).name != "row"
+    vote = asked["effort"] > 0 and not read_column_kinds(bench)
     near = find_voters(bench, part) if vote else None
     return Columns(read_columns(bench, asked, part.content_hash), graph.groups[node], near)
 

@@ -57,6 +57,7 @@ class MediaType(Protocol):
     folder: str  # of arrays/, where its samples are stored
     column: str | None  # of a table of ours, that holds a sample as text; None: samples are files
     in_cell: bool  # whether a cell of somebody's table holds one; else files do, or whole rows
+    has_words: bool  # whether people read it: its words are searched, weighed and name clusters
     sizes: tuple[str, str]  # what the two numbers of its size are
     embedders: tuple[str, ...]  # what a scan embeds by, and what it adds from --effort 2 on
 

@@ -38,7 +38,7 @@ class Images:
     """Images: stored as (height, width, 3) uint8, shown as JPEGs, compared by their slopes."""
 
     name, folder, column = "image", "pixels", None
-    in_cell, sizes = False, ("width", "height")
+    in_cell, has_words, sizes = False, False, ("width", "height")
     embedders = ("lite0", "lite2")
 
     def decode(

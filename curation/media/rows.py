@@ -24,7 +24,7 @@ class RowMedia(TextMedia):
     """Rows of a table: a JSON object each, stored as texts are; a missing cell is left out."""
 
     name, folder, column = "row", "rows", "row"
-    in_cell, embedders = False, ("columns",)
+    in_cell, has_words, embedders = False, False, ("columns",)
 
     def decode(
         self,

@@ -40,7 +40,7 @@ class TextMedia:
     """Texts: stored as their UTF-8 bytes, compared by their shingles."""
 
     name, folder, column = "text", "texts", "text"
-    in_cell, sizes = True, ("characters", "lines")
+    in_cell, has_words, sizes = True, True, ("characters", "lines")
     embedders = ("wordllama", "tfidf")
 
     def decode(

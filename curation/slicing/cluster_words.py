@@ -26,10 +26,10 @@ _made: dict[str, list[str]] = {}
 def describe_words(bench: Bench, state: pd.DataFrame, at: np.ndarray, k: int) -> list[str]:
     """Say which words tell each cluster (k,) of texts from the others, as the end of a name.
 
-    at (n,): the cluster of each row. "" for images, and for what test and guard alone hold.
+    at (n,): the cluster of each row. "" where media have no words, and for what test and guard alone hold.
     """
     media = media_of(bench)
-    if media.name != "text" or not k:
+    if not media.has_words or not k:
         return [""] * k
     open_rows = np.flatnonzero(~state.split.isin(LOCKED).to_numpy() & (at >= 0))
     order = open_rows[np.argsort(at[open_rows], kind="stable")]

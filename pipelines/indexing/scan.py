@@ -22,6 +22,7 @@ from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
 from assay.curation.media.base import load_stored, media_of
+from assay.curation.media.rows import read_column_kinds
 from assay.curation.slicing import gaps
 from assay.curation.slicing.gap_text import say_left_out
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
@@ -114,7 +115,7 @@ def scan(
     if not options.yes:
         check_enough_left(bench, state, leaks)
     # who judges beside the probe: boosted trees from --effort 2 on, a network at --effort 3
-    trees = media.name == "row" and options.effort > 1 and matched is None
+    trees = options.effort > 1 and matched is None and bool(read_column_kinds(bench))
     if matched is None and not trees and (options.effort < 3 or media.column):
         (bench.arrays / "second.npz").unlink(missing_ok=True)
     store_settings(bench, options, columns, engine, matched)
