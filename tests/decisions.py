@@ -4,7 +4,7 @@ import shutil
 
 import pandas as pd
 
-import assay
+from tests.helpers import open_copy
 
 
 def decide(bench, who, *rows, **more):
@@ -21,7 +21,7 @@ def other(label, step=1):
 
 def copy_of(bench, name="copy"):
     shutil.copytree(bench.path, bench.path.with_name(name))
-    return assay.open(bench.path.with_name(name))
+    return open_copy(bench.path.with_name(name))
 
 
 def by_hand(one, two):

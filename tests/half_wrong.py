@@ -6,17 +6,16 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import assay
 from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.simulation.reviewer import true_decisions
-from tests.helpers import bench_of, digits, silent, truth_of
+from tests.helpers import bench_of, digits, open_copy, silent, truth_of
 
 
 def half_wrong(folder):
     """A bench in which a third of the train labels are wrong in v1, and none in v2: an effect that no test could miss."""
     shutil.copytree(half_wrong_once(), folder / "bench")
-    return assay.open(folder / "bench")
+    return open_copy(folder / "bench")
 
 
 @cache

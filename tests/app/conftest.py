@@ -5,7 +5,9 @@ import pytest
 from tests.browser import browser, workbench
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(
+    scope="package"
+)  # a context of it is as good as a browser of one's own, and 2 s quicker
 def chrome():
     with browser() as running:
         yield running

@@ -17,7 +17,7 @@ from assay.curation.review import audit, progress
 from assay.curation.versioning import incoming
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.browser import look, look_through, stored, until, workbench
-from tests.helpers import ROOT, bench_of, copied, digits, truth_of
+from tests.helpers import ROOT, bench_of, copied, digits, open_copy, truth_of
 
 REVIEW = "/review?who=ann"
 
@@ -35,7 +35,7 @@ def big_once(tmp_path_factory):
 @pytest.fixture
 def big(big_once, tmp_path):
     shutil.copytree(big_once.path, tmp_path / "bench")
-    return assay.open(tmp_path / "bench")
+    return open_copy(tmp_path / "bench")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from assay.pipelines.experiments import run
 from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.gapped import PLAN
-from tests.helpers import bench_of, copied, digits, silent, table
+from tests.helpers import bench_of, copied, digits, open_copy, silent, table
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def gapped_once(tmp_path_factory):
 @pytest.fixture
 def gapped(gapped_once, tmp_path):
     shutil.copytree(gapped_once.path, tmp_path / "bench")
-    return assay.open(tmp_path / "bench")
+    return open_copy(tmp_path / "bench")
 
 
 @pytest.fixture(scope="session")
@@ -63,4 +63,4 @@ def compared_once(gapped_once, tmp_path_factory):
 @pytest.fixture
 def compared(compared_once, tmp_path):
     shutil.copytree(compared_once.path, tmp_path / "bench")
-    return assay.open(tmp_path / "bench")
+    return open_copy(tmp_path / "bench")

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import assay
 from assay.curation.filtering.table import SampleTable
-from tests.helpers import digits, scanned_bench
+from tests.helpers import digits, open_copy, scanned_bench
 
 NAMES = {
     "0": "قطة",
@@ -63,7 +62,7 @@ def odd_once(tmp_path_factory):
 @pytest.fixture
 def odd(odd_once, tmp_path):
     shutil.copytree(odd_once.path, tmp_path / "bench")
-    return assay.open(tmp_path / "bench")
+    return open_copy(tmp_path / "bench")
 
 
 @pytest.fixture(scope="session")

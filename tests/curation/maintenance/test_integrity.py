@@ -27,7 +27,7 @@ from assay.pipelines.experiments import cells, plan, run
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.own_model import OwnModel
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from tests.helpers import ROOT, bench_of, digits, png
+from tests.helpers import ROOT, bench_of, digits, open_copy, png
 
 PLAN = plan.check_plan(dict(question="?", versions=["v1"], architectures=["probe"], seeds=2))
 
@@ -57,7 +57,7 @@ def sound(files_once, tmp_path):
     import shutil
 
     shutil.copytree(files_once.path.parent, tmp_path / "copy")
-    bench = assay.open(tmp_path / "copy" / "bench")
+    bench = open_copy(tmp_path / "copy" / "bench")
     ingest(
         bench, tmp_path / "copy" / "digits", "tester"
     )  # so that its samples are looked for in the copy

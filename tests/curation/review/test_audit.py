@@ -25,7 +25,7 @@ from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.reports.experiment_report import draw_page
 from tests.benchmarks.audit import covered, labelled
 from tests.benchmarks.coverage import offset, simulate
-from tests.helpers import audit_of, begin, bench_of, digits, filled, run_assay, truth_of
+from tests.helpers import audit_of, begin, bench_of, digits, filled, open_copy, run_assay, truth_of
 
 PLAN = check_plan(dict(question="?", versions=["v1", "v2"], architectures=["probe"], seeds=3))
 silent = lambda line: None  # noqa: E731
@@ -58,10 +58,8 @@ def tested_once(tmp_path_factory):
 def tested(tested_once, tmp_path):
     import shutil
 
-    import assay
-
     shutil.copytree(tested_once.path, tmp_path / "tested")
-    return assay.open(tmp_path / "tested")
+    return open_copy(tmp_path / "tested")
 
 
 @pytest.mark.daily

@@ -190,6 +190,7 @@ def test_scan_and_queue_say_as_data_what_their_lines_say(bench):
 def test_hints_name_no_login(scanned, tmp_path, monkeypatch):
     """root would be a person who decided; who said a name finds it again."""
     monkeypatch.setenv("LOGNAME", "root")
+    monkeypatch.setattr(main, "make_parser", main.make_parser.__wrapped__)
     words = ["queue", "-n", 5, "--csv", tmp_path / "q.csv", "-b", scanned.path]
     assert "--who YOU" in run_assay(*words)[1]
     assert "--who 'ann b'" in run_assay(*words, "--who", "ann b")[1]

@@ -18,7 +18,7 @@ from assay.curation.versioning import pointers
 from assay.pipelines.evaluation import costs, replay, review_gains
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.simulation.reviewer import true_decisions
-from tests.helpers import bench_of, digits, truth_of
+from tests.helpers import bench_of, digits, open_copy, truth_of
 
 silent = lambda line: None  # noqa: E731
 
@@ -37,7 +37,7 @@ def wrong_once(tmp_path_factory):
 @pytest.fixture
 def wrong(wrong_once, tmp_path):
     shutil.copytree(wrong_once.path, tmp_path / "bench")
-    return assay.open(tmp_path / "bench")
+    return open_copy(tmp_path / "bench")
 
 
 def parts(bench):

@@ -22,7 +22,7 @@ from assay.pipelines.experiments.cells import list_cells
 from assay.pipelines.experiments.plan import check_plan
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.simulation.reviewer import true_decisions
-from tests.helpers import bench_of, digits, nearly, run_assay, truth_of
+from tests.helpers import bench_of, digits, nearly, open_copy, run_assay, truth_of
 
 silent = lambda line: None  # noqa: E731
 PLAN = dict(versions=["noisy", "clean"], architectures=["probe"], seeds=3)
@@ -82,7 +82,7 @@ def fresh_once(tmp_path_factory):
 
 def copied(bench, folder):
     shutil.copytree(bench.path, folder / "copy")
-    return assay.open(folder / "copy")
+    return open_copy(folder / "copy")
 
 
 @pytest.fixture
