@@ -79,6 +79,7 @@ def python(wheel, tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.daily  # what is installed is compared with the folders in test_house.py, too
 def test_the_wheel_holds_one_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {

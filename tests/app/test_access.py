@@ -3,11 +3,10 @@
 import asyncio
 import re
 
-from streamlit.testing.v1 import AppTest
-
 from assay.app.server.auth import AccessCheck
 from assay.app.server.content_policy import POLICY, content_policy
 from assay.app.server.links import KEY_SECONDS, AccessKeys
+from tests.app_test import AppTest
 
 
 def ask(check, query=""):

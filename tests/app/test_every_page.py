@@ -1,10 +1,8 @@
 """Every page in every state: nobody is barred, by a screen reader, a keyboard or a lack of data."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-import assay
-from assay.app.ui.page import WITHOUT_SAMPLES
+from tests.app_test import AppTest
 from tests.browser import find_barriers, workbench
 from tests.helpers import PAGES
 from tests.screenshot_benches import make_empty, make_one, make_thousand
@@ -24,13 +22,6 @@ def opened(bench, page):
     at = AppTest.from_function(script, kwargs=kwargs, default_timeout=60).run()
     assert not at.exception, [e.value for e in at.exception]
     return at
-
-
-def test_every_page_of_an_empty_bench_says_so(tmp_path):
-    bench = assay.create(tmp_path / "bench")
-    for name in set(PAGES) - set(WITHOUT_SAMPLES):
-        at = opened(bench, name)
-        assert [i.value for i in at.info] == ["This bench has no samples yet."], name
 
 
 def test_a_bench_of_one_picture_is_told_what_keeps_it_and_has_the_button_that_scans(tmp_path):

@@ -4,9 +4,9 @@ import json
 import zipfile
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import assay
+from tests.app_test import AppTest
 from tests.browser import browser, workbench
 from tests.layouts.base import make_pictures
 

@@ -5,11 +5,12 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import assay
+from assay.app.ui.page import WITHOUT_SAMPLES
 from assay.pipelines.indexing import draw_map
 from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.app_test import AppTest
 from tests.helpers import PAGES, bench_of, digits, png
 
 
@@ -103,6 +104,8 @@ def test_every_page_opens_on_every_bench(odd, page):
     for name, bench in odd.items():
         at = opened(bench, page, who="ann")
         assert not at.exception, (name, [e.value for e in at.exception])
+        if name == "empty" and page not in WITHOUT_SAMPLES:
+            assert [i.value for i in at.info] == ["This bench has no samples yet."]
 
 
 @pytest.mark.daily

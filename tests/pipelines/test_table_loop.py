@@ -110,6 +110,7 @@ def scanned(tmp_path_factory):
     return place
 
 
+@pytest.mark.daily  # test_whole_loop.py goes round with wines
 def test_find_fix_version_retrain_and_prove(scanned):
     place, table = scanned, write_rows().set_index("id")
 

@@ -86,7 +86,9 @@ def find_errors(X, given, truth):
     return [average_precision_score(given != truth, -p[at, given]) for p in (linear, curved)]
 
 
-@pytest.mark.parametrize("data", ["weak 0", "weak 1", "rings"])
+@pytest.mark.parametrize(
+    "data", ["weak 0", pytest.param("weak 1", marks=pytest.mark.daily), "rings"]
+)
 def test_errors_are_found_no_later_than_by_the_linear_probe(data):
     if data == "rings":
         X, truth = rings(600)

@@ -131,7 +131,7 @@ ARRAYS = {
     "opinion": ("opinion.npz", 0),
     "predictions": ("runs/*.npz", 1),
 }
-QUICK = ("pixels", "predictions", "probe")  # the others once a day
+QUICK = ("pixels",)  # the others once a day
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import assay
 from assay import UserError
@@ -19,6 +18,7 @@ from assay.curation.storage.schema import SCHEMA
 from assay.curation.versioning import states
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.jobs import tasks
+from tests.app_test import AppTest
 from tests.helpers import PAGES, digits, png, run_assay
 
 

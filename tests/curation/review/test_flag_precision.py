@@ -48,7 +48,7 @@ def test_who_is_unsure_counts_at_both_ends_and_none_flagged_says_nothing():
     assert measure_flags(looks[:29]) is None, "thirty looks, as everywhere"
 
 
-@pytest.mark.parametrize("share", [0.3, 0.8])
+@pytest.mark.parametrize("share", [0.3, pytest.param(0.8, marks=pytest.mark.daily)])
 def test_the_range_holds_at_all_looks_of_a_session(share):
     """Two hundred sessions, in each of which the range is read after every flagged look."""
     rng, held = np.random.default_rng(0), 0

@@ -6,7 +6,6 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import assay
 from assay.curation.predictions import run_predictions, runs
@@ -14,6 +13,7 @@ from assay.curation.review import next_step
 from assay.curation.statistics import estimates
 from assay.curation.times import now
 from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.app_test import AppTest
 from tests.helpers import bench_of, digits, run_assay, truth_of
 
 

@@ -324,7 +324,7 @@ def test_a_selection_and_back_loses_no_sample(app, capsys, monkeypatch):
 
 def page_of(app, who):
     """(the part of a page that is about FiftyOne, as `who` sees it; what draws it)."""
-    from streamlit.testing.v1 import AppTest
+    from tests.app_test import AppTest
 
     def script(path):
         import assay

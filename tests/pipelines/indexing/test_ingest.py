@@ -9,7 +9,6 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import assay
 from assay import UserError
@@ -19,6 +18,7 @@ from assay.curation.maintenance import integrity
 from assay.curation.review import progress, reviewers
 from assay.curation.storage.schema import LINK, UPGRADES
 from assay.pipelines.indexing.ingest import ingest
+from tests.app_test import AppTest
 from tests.helpers import make_older, png, run_assay
 
 WORDS = {"train", "val", "test", "pool", "guard"}
