@@ -44,7 +44,11 @@ def principal_axes(Z: np.ndarray, count: int) -> np.ndarray:
     """Find the first principal axes of centred Z (n, d).
 
     Returns (d, count) fp64, the strongest last."""
-    return np.linalg.eigh((Z.T @ Z).astype("f8"))[1][:, -count:]
+    from scipy.linalg import eigh
+
+    # all of them take 2.5 times as long at 1,280 columns
+    d = Z.shape[1]
+    return eigh((Z.T @ Z).astype("f8"), subset_by_index=[max(0, d - count), d - 1])[1]
 
 
 def project_vectors(X: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:

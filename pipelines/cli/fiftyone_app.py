@@ -65,11 +65,12 @@ def serve_app(
 
 
 def launch_app(
-    fo: Any, dataset: Any, port: int, say: Callable[[str], object], patience: float = 60
+    fo: Any, dataset: Any, port: int, say: Callable[[str], object], patience: float = 300
 ) -> Any:
     """Launch the App, and return FiftyOne's session.
 
-    Where its page is late for FiftyOne's own minute, it is waited for and asked once more.
+    Where its page is late for FiftyOne's own minute, it is waited for and asked once more: beside
+    nine other jobs on two cores it took more than three minutes.
     """
     from fiftyone.core.service import ServiceListenTimeout
 

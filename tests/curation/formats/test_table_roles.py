@@ -4,6 +4,8 @@ import json
 import unicodedata
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assay.curation.errors import AmbiguousSource, UserError
@@ -250,6 +252,17 @@ def test_shards_of_another_table_are_refused(tmp_path):
 def test_hostile_tables_get_a_clear_word(name, content, word, tmp_path):
     (tmp_path / name).write_bytes(content)
     refused(tmp_path / name, word)
+
+
+@pytest.mark.parametrize(
+    "n, found",
+    [(20_000, "found 20,000"), pytest.param(1_000_000, "found many more", marks=pytest.mark.daily)],
+)
+def test_parquet_of_too_many_columns_is_refused(tmp_path, n, found):
+    """Of a million pyarrow does not even read the schema; to write them takes 15 s."""
+    schema = pa.schema([(f"c{i}", pa.int8()) for i in range(n)])
+    pq.ParquetWriter(tmp_path / "wide.parquet", schema, store_schema=False).close()
+    refused(tmp_path / "wide.parquet", f"at most 10,000 columns, {found} in wide.parquet")
 
 
 def test_a_number_beside_a_name_that_nothing_calls_a_label(tmp_path):

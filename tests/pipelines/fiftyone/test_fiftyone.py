@@ -159,6 +159,7 @@ def test_what_stands_there_is_what_the_bench_says(app):
     assert like.first().id == app.dataset.first().id
 
 
+@pytest.mark.daily  # as all of them: FiftyOne's App takes a minute of two cores to start
 @pytest.mark.slow
 def test_labels_tags_splits_and_deletions_come_back_as_one_batch(app, capsys):
     relabelled, tagged, moved, gone = by_split(app, "train", 4)
