@@ -151,9 +151,7 @@ def describe_metadata(bench: Bench, state: pd.DataFrame, at: np.ndarray, k: int)
     mine = (~state.split.isin(LOCKED)).to_numpy()
     best = [("", 0.5)] * k
     size = np.bincount(at[mine], minlength=k)
-    for values in metadata.slice_by_informative_metadata(
-        state[mine], media_of(bench).name
-    ).values():
+    for _, values in metadata.slice_by_informative_metadata(state[mine], media_of(bench).name):
         for name, ids in values.items():
             has = np.bincount(at[state.index.get_indexer(ids)], minlength=k)
             inside = has / np.maximum(size, 1)

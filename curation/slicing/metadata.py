@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,11 @@ def slice_by_metadata(frame: pd.DataFrame, media: str = "image") -> dict[str, di
     quartiles where there are more and all are numbers. A key that says the same of all, or
     lists, makes none.
     """
+    return dict(iter_slices(frame, media))
+
+
+def iter_slices(frame: pd.DataFrame, media: str) -> Iterator[tuple[str, dict[str, list]]]:
+    """Slice by one key after the other: a table may have thousands, of which few are wanted."""
     import pandas as pd
 
     code, texts = pd.factorize(frame.meta.to_numpy(object))  # many samples say the same
@@ -32,29 +38,29 @@ def slice_by_metadata(frame: pd.DataFrame, media: str = "image") -> dict[str, di
     table = rows.take(code + 1).set_axis(frame.index)
     if media in SIZE:  # a row has none but the length of its words
         table[SIZE[media]] = frame[["width", "height"]].max(axis=1)
-    keys = sorted(table.columns, key=str)
-    slices = {key: slice_by_value(key, table[key].dropna()) for key in keys}
-    return {key: values for key, values in slices.items() if values}
+    for key in sorted(table.columns, key=str):
+        if values := slice_by_value(key, table[key].dropna()):
+            yield key, values
 
 
 def slice_by_informative_metadata(
     frame: pd.DataFrame, media: str = "image"
-) -> dict[str, dict[str, list]]:
-    """Slice by metadata, without the keys that only repeat the label.
+) -> Iterator[tuple[str, dict[str, list]]]:
+    """Slice by one key after the other, but for those that only repeat the label.
 
     To know their value takes away half of the errors in guessing the labels of train.
     (Goodman and Kruskal's lambda, 1954)
     """
     import pandas as pd
 
-    label, out = frame.label[frame.split == "train"].dropna(), {}
-    for key, values in slice_by_metadata(frame, media).items():
-        labels = [label.reindex(label.index.intersection(ids)) for ids in values.values()]
-        known = pd.concat([part.value_counts() for part in labels], axis=1).fillna(0)
-        n, most, within = known.to_numpy().sum(), known.sum(axis=1).max(), known.max().sum()
-        if not n or n == most or (within - most) / (n - most) <= REPEATS:
-            out[key] = values
-    return out
+    label, classes = pd.factorize(frame.label.where(frame.split == "train"))  # -1: none
+    for key, values in iter_slices(frame, media):
+        at = [label[frame.index.get_indexer(ids)] + 1 for ids in values.values()]
+        known = np.stack([np.bincount(codes, minlength=len(classes) + 1)[1:] for codes in at])
+        n, most = known.sum(), known.sum(axis=0).max(initial=0)
+        within = known.max(axis=1, initial=0).sum()
+        if n == most or (within - most) / (n - most) <= REPEATS:
+            yield key, values
 
 
 def slice_by_value(key: str, column: pd.Series) -> dict[str, list]:

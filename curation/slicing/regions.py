@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -52,8 +53,8 @@ def make_facets(bench: Bench, state: pd.DataFrame) -> list[Facet]:
         cuts.append(("class", {f"class {c}": list(ids) for c, ids in classes}))
     clusters = cluster_names.samples_by_cluster(bench, state).items()
     cuts.append(("cluster", {f"cluster {name}": ids for name, ids in clusters}))
-    columns = metadata.slice_by_informative_metadata(state, media_of(bench).name).values()
-    cuts += [("metadata", values) for values in list(columns)[:FACETS]]
+    columns = metadata.slice_by_informative_metadata(state, media_of(bench).name)
+    cuts += [("metadata", values) for _, values in islice(columns, FACETS)]
     out = []
     for kind, values in cuts:
         codes = np.full(len(state), -1)
