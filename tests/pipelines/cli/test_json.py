@@ -34,7 +34,7 @@ def story(tmp_path_factory):
     """{schema: [(exit status, object)]} of one bench's life, from import to restore."""
     place, found = tmp_path_factory.mktemp("story"), {}
     home, places = place / "bench", place / "digits.parquet"
-    table(400).to_parquet(places)
+    table(700).to_parquet(places)
 
     def do(*words, bench=home):
         status, out, err = run_assay(*words, "--json", "-b", bench)
