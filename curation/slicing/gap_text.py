@@ -50,8 +50,19 @@ def describe_evidence(row: dict) -> str:
     if row["val"]:
         rest = "" if row["rest"] is None else f", elsewhere {row['rest']:.0%} of {row['n_rest']:,}"
         rate = format_share(row["rate"], row["low"], row["high"], digits=0)
-        errors = f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise ({rate}{rest})"
+        errors = f"{say_errors(row)} ({rate}{rest})"
     return "; ".join(filter(None, [describe_kind(row), errors]))
+
+
+def say_errors(row: dict) -> str:
+    """Say how many labels a model gets wrong.
+
+    With several labels a sample a label is a class that the given label or the prediction names.
+    """
+    if row["unit"] == "sample":
+        return f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise"
+    many = format_count(row["judged"], "label") + f" of {format_count(row['val'], 'val sample')}"
+    return f"{row['errors']:,} of {many} are wrong: given or predicted, and not both"
 
 
 def describe_kind(row: dict) -> str:
