@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,7 @@ from assay.curation.label_quality import live
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import gaps
 from assay.curation.slicing.gap_text import DOUBTED
+from assay.curation.tasks.base import task_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +37,11 @@ class GapCard:
     kind: str  # as people read it: under-represented
     region: str
     why: str  # one sentence with its figures
-    rate: float | None  # of its val labels that are predicted otherwise; None without such labels
+    rate: float | None  # of its val labels that are wrong; None without such labels
     low: float
     high: float
     rest: float | None  # the same elsewhere
+    several: bool  # whether samples have several labels
     pictures: list[tuple[str, str, str]]  # sample, key, what stands under it
     members: int  # samples of train, val and pool
     condition: str  # that finds them in Browse
@@ -68,7 +71,7 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
     members = gaps.gap_members(bench, row["gap"])
     part = state.loc[members]
     judged = model_errors.find_model_errors(bench)
-    wrong = judged[judged.wrong & judged.index.isin(members)]
+    wrong = model_errors.errors_within(bench, judged, members, row["of_class"])
     review = order_doubted(bench, row["kind"], part, wrong)
     pool = int(((state["split"] == "pool") & state.keep).sum())
     act: Act = "find" if pool else "pool"
@@ -86,7 +89,10 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
         low=row["low"],
         high=row["high"],
         rest=row["rest"],
-        pictures=choose_pictures(part, wrong, review if act == "review" else []),
+        several=row["unit"] == "label",
+        pictures=choose_pictures(
+            part, wrong, review if act == "review" else [], task_of(bench).show
+        ),
         members=len(members),
         condition=condition,
         whole=whole,
@@ -113,11 +119,11 @@ def order_doubted(bench: Bench, kind: str, part: pd.DataFrame, wrong: pd.DataFra
 
 
 def choose_pictures(
-    part: pd.DataFrame, wrong: pd.DataFrame, review: list[str]
+    part: pd.DataFrame, wrong: pd.DataFrame, review: list[str], show: Callable[[str], str]
 ) -> list[tuple[str, str, str]]:
     """Choose what a card shows: samples to review, wrong ones, others.
 
-    In this order; the wrong ones are of val.
+    In this order; the wrong ones are of val. show: writes a label as people read it.
     """
     order = {s: i for i, s in enumerate(("val", "train", "pool"))}
     rest = part.index[np.argsort(part["split"].map(order), kind="stable")]
@@ -125,9 +131,9 @@ def choose_pictures(
     out = []
     for sample in ids:
         label = part.label[sample]
-        words = str(label) if isinstance(label, str) else "no label"
+        words = show(label) if isinstance(label, str) else "no label"
         if sample in wrong.index:
-            words += f" → {wrong.said[sample]}"
+            words += f" → {show(wrong.said[sample])}"
         out.append((sample, str(part.key[sample]), words))
     return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from assay.curation.statistics.wording import format_share
@@ -28,6 +29,16 @@ def say_left_out(table: pd.DataFrame) -> str:
     if not (more := table.attrs.get("left_out", 0)):
         return ""
     return f"{format_count(more, 'more gap')}, less certain than these, left out"
+
+
+def say_unit(table: pd.DataFrame) -> str:
+    """Say what errors count, where it is not samples; else ""."""
+    if not len(table) or table.unit.iloc[0] == "sample":
+        return ""
+    return (
+        "an error is a label that is wrong: a class that the given label or the prediction names, and not both;"
+        " one less their rate is the share of labels right"
+    )
 
 
 def name_gap(kind: str, region: str) -> str:
@@ -60,7 +71,9 @@ def say_errors(row: dict) -> str:
     With several labels a sample a label is a class that the given label or the prediction names.
     """
     if row["unit"] == "sample":
-        return f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise"
+        return (
+            f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise"
+        )
     many = format_count(row["judged"], "label") + f" of {format_count(row['val'], 'val sample')}"
     return f"{row['errors']:,} of {many} are wrong: given or predicted, and not both"
 
@@ -88,11 +101,16 @@ def describe_kind(row: dict) -> str:
     return ""
 
 
+def quote_name(name: str) -> str:
+    """Quote a gap's name for a shell: in double quotes where it has single ones and nothing is expanded."""
+    return f'"{name}"' if "'" in name and not set(name) & set('"$`\\!') else shlex.quote(name)
+
+
 def suggest_action(bench: Bench, row: dict) -> str:
     """Suggest an action for a gap, with its command."""
-    b, quote = f"-b {bench.given}", '"' if "'" in row["gap"] else "'"
+    b = f"-b {bench.given}"
     similar, queue = (
-        f"assay similar --gap {quote}{row['gap']}{quote} --in pool {b}",
+        f"assay similar --gap {quote_name(row['gap'])} --in pool {b}",
         f"assay queue {b}",
     )
     if row["kind"] in ("thin", "rare", "absent"):

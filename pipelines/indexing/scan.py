@@ -29,7 +29,7 @@ from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.system.processes import PATIENCE
-from assay.curation.tasks.base import OtherTask, refuse_task, task_of
+from assay.curation.tasks.base import refuse_task, task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
@@ -296,10 +296,7 @@ def record_issues(bench: Bench, state: pd.DataFrame, say: Tell) -> None:
 
 def describe_gaps(bench: Bench) -> str:
     """Describe the gaps in one line."""
-    try:
-        rows = gaps.find_gaps(bench)
-    except OtherTask as e:
-        return f"gaps        {e.problem}"
+    rows = gaps.find_gaps(bench)
     if not len(rows):
         return "gaps        none that stands out"
     errors, more = max(0, rows.explains[0]), say_left_out(rows)
