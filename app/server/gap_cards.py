@@ -78,7 +78,8 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
     doubted = row["kind"] == "error" and row["flagged"] >= DOUBTED
     if review and (doubted or row["kind"] == "disagreement"):
         act = "review"
-    condition, whole = find_condition(table, members)
+    task, of_class = task_of(bench), row["of_class"]
+    condition, whole = find_condition(table, members, task.several, of_class)
     kind, _, region = row["gap"].partition(": ")
     return GapCard(
         name=row["gap"],
@@ -90,9 +91,7 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
         high=row["high"],
         rest=row["rest"],
         several=row["unit"] == "label",
-        pictures=choose_pictures(
-            part, wrong, review if act == "review" else [], task_of(bench).show
-        ),
+        pictures=choose_pictures(part, wrong, review if act == "review" else [], task.show),
         members=len(members),
         condition=condition,
         whole=whole,
@@ -138,14 +137,20 @@ def choose_pictures(
     return out
 
 
-def find_condition(table: SampleTable, members: list[str]) -> tuple[str, bool]:
+def find_condition(
+    table: SampleTable, members: list[str], several: bool = False, of_class: str | None = None
+) -> tuple[str, bool]:
     """Find a condition for some samples, and whether it finds them all.
 
-    What they have in common, where just they have it in common; else their ids.
+    What they have in common, where just they have it in common; else their ids. several: whether samples have several
+    labels; of_class: the class that these are about, which label or prediction name.
     """
     rows = table.snapshot.state.index.get_indexer(members)
-    shared = []
-    for name in ("label", "cluster", *(c.name for c in table.snapshot.metadata)):
+    shared, fixed = [], ["cluster"] if several else ["label", "cluster"]
+    if several and of_class is not None:
+        name = quote(of_class)
+        shared.append(f"(label = {name} or (split = 'val' and predicted('probe', {name})))")
+    for name in (*fixed, *(c.name for c in table.snapshot.metadata)):
         values = set(table.rows(rows, [name])[name].tolist()) if name in table.columns else set()
         if len(values) == 1 and isinstance(value := values.pop(), str | bool | int | float):
             column = '"' + name.replace('"', '""') + '"' if name not in FIXED else name

@@ -6,14 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import assay
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import gap_evidence, gaps, set_definitions
 from assay.curation.slicing.judged_labels import lay_out_labels
 from assay.curation.tasks.multilabel import TASK
-from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.helpers import run_assay
-from tests.label_sets import COMMON, TOPICS, write_sets
+from tests.label_sets import scan_sites
 
 
 def test_each_class_that_label_or_prediction_names_is_judged_by_hand():
@@ -47,20 +45,7 @@ def test_errors_that_come_together_are_worth_fewer():
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory):
-    """900 made texts from two sites; of site b no word tells of music, whose label it has as often as elsewhere."""
-    table, rng = write_sets(900, wrong=0), np.random.default_rng(1)
-    table["site"] = rng.choice(["a", "b"], len(table), p=[0.7, 0.3])
-    music, at_b = set(TOPICS["music"].split()), table.site == "b"
-    table.loc[at_b, "text"] = [
-        " ".join(rng.choice(COMMON.split()) if word in music else word for word in text.split())
-        for text in table.text[at_b]
-    ]
-    folder = tmp_path_factory.mktemp("gaps")
-    table.to_parquet(folder / "sets.parquet")
-    out = assay.create(folder / "b")
-    out.add(folder / "sets.parquet", progress=False)
-    scan(out, ScanOptions(embedder="tfidf"), say=lambda line: None)
-    return out
+    return scan_sites(tmp_path_factory.mktemp("gaps"))
 
 
 def test_the_class_that_errs_at_one_site_is_the_first_gap_with_its_errors(bench):
