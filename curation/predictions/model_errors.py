@@ -56,7 +56,7 @@ def errors_within(
     """
     part = judged[judged.wrong & judged.index.isin(list(members))]
     task = task_of(bench)
-    if of_class is None or not task.several:
+    if not isinstance(of_class, str) or not task.several:  # a frame's empty cell is not a number
         return part
     return part[has_class(task, part.label, of_class) != has_class(task, part.said, of_class)]
 
