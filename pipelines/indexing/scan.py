@@ -87,12 +87,6 @@ def scan(
     media = media_of(bench)
     options = replace(options, embedder=options.embedder or media.embedders[0])
     # refused before anything is done
-    if own.probs is not None and not own.said:
-        refuse_task(
-            bench,
-            "a model of your own",
-            "--pred-probs takes its probabilities: a column a class, each from 0 to 1",
-        )
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
     match = match_set_probs if task_of(bench).name == "multilabel" else match_probs

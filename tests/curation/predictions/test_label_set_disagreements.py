@@ -36,6 +36,7 @@ def bench(tmp_path_factory):
     return scan_sets(tmp_path_factory.mktemp("opinions"))
 
 
+@pytest.mark.daily
 def test_the_verb_names_the_class_that_two_models_see_differently(bench):
     state = bench.state()
     val = state.index[state["split"] == "val"]

@@ -48,6 +48,7 @@ def bench(tmp_path_factory):
     return scan_sites(tmp_path_factory.mktemp("gaps"))
 
 
+@pytest.mark.daily
 def test_the_class_that_errs_at_one_site_is_the_first_gap_with_its_errors(bench):
     first = gaps.find_gaps(bench).iloc[0]
     assert first.kind == "error" and first.of_class == "music" and "site" in first.region
@@ -65,6 +66,7 @@ def test_the_class_that_errs_at_one_site_is_the_first_gap_with_its_errors(bench)
     assert set(wrong.index) == {s for s, wrong in labels if wrong}
 
 
+@pytest.mark.daily
 def test_one_less_the_rate_of_all_is_the_share_of_labels_right(bench):
     evidence, judged = gap_evidence.GapEvidence(bench), model_errors.find_model_errors(bench)
     sets = [(set(json.loads(a)), set(json.loads(b))) for a, b in zip(judged.label, judged.said)]
@@ -74,6 +76,7 @@ def test_one_less_the_rate_of_all_is_the_share_of_labels_right(bench):
     assert (evidence.train & once).sum() == (bench.state().split == "train").sum()
 
 
+@pytest.mark.daily
 def test_the_gap_becomes_a_regression_set_and_all_is_said(bench):
     name = gaps.find_gaps(bench).gap[0]
     sets, _ = set_definitions.make_set_from_gap(bench, "music", name)
