@@ -205,7 +205,7 @@ def test_a_filled_sheet_is_stored_whole_and_lifts_the_share_of_labels_right(benc
 
 @pytest.mark.parametrize(
     "words",
-    [["scan", "--effort", "3"], ["fiftyone", "--no-app"]],
+    [["scan", "--effort", "3"]],
 )
 def test_what_is_not_to_be_had_is_refused_in_words(bench, words):
     status, _, err = run_assay(*words, "-b", bench.path)
