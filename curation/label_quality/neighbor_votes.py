@@ -43,9 +43,9 @@ def count_votes(near: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
     """
     if y.ndim == 2:
         return count_members(near, y)
-    labels = np.where(near >= 0, y[near], -1)
-    row, voter = np.nonzero(labels >= 0)
-    votes = np.bincount(row * k + labels[row, voter], minlength=len(near) * k).reshape(-1, k)
+    labels = np.append(np.where(y < 0, k, y), k)[near]  # k where nobody votes
+    at = labels + (k + 1) * np.arange(len(near))[:, None]
+    votes = np.bincount(at.ravel(), minlength=len(near) * (k + 1)).reshape(-1, k + 1)[:, :k]
     return votes / np.maximum(votes.sum(1, keepdims=True), 1)
 
 

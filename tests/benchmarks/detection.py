@@ -8,9 +8,11 @@ import resource
 import warnings
 
 import numpy as np
+import pandas as pd
 
 from assay.curation.label_quality import judges
 from assay.curation.label_quality.scoring import class_indices, without_locked
+from assay.curation.label_quality.second_opinion import SecondOpinion
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.benchmarks.detection_sets import SETS, make_sets
 
@@ -88,6 +90,18 @@ def judge_with_assay(judged, efforts, table, rows):
         table.line(f"assay effort {effort}", found.score.fillna(1).to_numpy(), flagged, seconds, probs)  # fmt: skip
         flagged, name = best_filter(table.y, probs, table.wrong)
         table.line(f"  {name}", probs[np.arange(len(probs)), table.y], flagged, 0, probs)
+        alone = SecondOpinion.of_scan(judged.bench) if effort == 3 else None
+        if alone is not None:
+            at = pd.Index(alone.ids.astype(str)).get_indexer(predicted.part.index[rows])
+            judge_probs("the network alone", alone.probs[at], table, seconds)
+
+
+def judge_probs(name, probs, table, seconds):
+    """A model's self-confidence, and cleanlab's best filter on what it predicts."""
+    score, differ = probs[np.arange(len(probs)), table.y], probs.argmax(1) != table.y
+    table.line(name, score, differ, seconds, probs)
+    flagged, best = best_filter(table.y, probs, table.wrong)
+    table.line(f"  {best}", score, flagged, seconds, probs)
 
 
 def judge_with_others(X, table):
@@ -103,9 +117,7 @@ def judge_with_others(X, table):
     model = LogisticRegression(C=0.01, max_iter=100)
     probs = cross_val_predict(model, X, y, cv=5, method="predict_proba")
     seconds = cpu() - start
-    flagged, name = best_filter(y, probs, table.wrong)
-    table.line("logistic regression", probs[at, y], probs.argmax(1) != y, seconds, probs)
-    table.line(f"  {name}", probs[at, y], flagged, seconds, probs)
+    judge_probs("logistic regression", probs, table, seconds)
     start = cpu()
     found = CleanLearning(model).find_label_issues(labels=y, pred_probs=probs)
     table.line("CleanLearning", found.label_quality.to_numpy(), found.is_label_issue.to_numpy(), cpu() - start + seconds)  # fmt: skip
