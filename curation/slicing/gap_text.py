@@ -37,7 +37,7 @@ def say_unit(table: pd.DataFrame) -> str:
         return ""
     return (
         "an error is a label that is wrong: a class that the given label or the prediction names, and not both;"
-        " one less their rate is the share of labels right"
+        " one less their rate is the share of labels right, all samples' labels taken together"
     )
 
 
