@@ -49,6 +49,22 @@ def scan_sets(folder, n=240):
     return bench
 
 
+def scan_sites(folder):
+    """900 made texts from two sites; of site b no word tells of music, whose label it has as often as elsewhere."""
+    table, rng = write_sets(900, wrong=0), np.random.default_rng(1)
+    table["site"] = rng.choice(["a", "b"], len(table), p=[0.7, 0.3])
+    music, at_b = set(TOPICS["music"].split()), table.site == "b"
+    table.loc[at_b, "text"] = [
+        " ".join(rng.choice(COMMON.split()) if word in music else word for word in text.split())
+        for text in table.text[at_b]
+    ]
+    table.to_parquet(folder / "sites.parquet")
+    out = assay.create(folder / "sites")
+    out.add(folder / "sites.parquet", progress=False)
+    scan(out, ScanOptions(embedder="tfidf"), say=lambda line: None)
+    return out
+
+
 def truth_of(bench):
     """What each sample is really about: its metadata says so, and no score may read metadata."""
     return bench.state().meta.map(lambda meta: json.loads(meta)["truth"])

@@ -1,5 +1,6 @@
 """Runs whose predictions a story wrote by hand, stored as a training stores them."""
 
+import json
 from hashlib import sha256
 
 import numpy as np
@@ -32,3 +33,20 @@ def mistakes(bench, n, seed, classes=None):
     return {
         some.index[i]: rng.choice([c for c in names if c != some.label.iloc[i]]) for i in chosen
     }
+
+
+def store_sets(bench, version, arch, seed, said):
+    """Store a run that names of each sample of val and test the classes of `said` (id -> list), of others those of their labels."""
+    state = bench.state()
+    ids = predicted_ids(state)
+    classes = bench.classes().name.tolist()
+    probs = np.full((len(ids), len(classes)), 0.01)
+    for row, sample in enumerate(ids):
+        for name in said.get(sample, json.loads(state.label[sample])):
+            probs[row, classes.index(name)] = 0.99
+    key = sha256(f"{version} {arch} {seed}".encode()).hexdigest()[:32]
+    cell = dict(key=key, train_tree="t", arch=arch, seed=seed, config={}, at=version, n_train=9)
+    order = np.argsort(classes)
+    predictions = Predictions(np.array(ids, "S32"), probs[:, order], sorted(classes))
+    store_run(bench, cell, 1, "code", 1.0, predictions)
+    return key

@@ -29,6 +29,7 @@ from assay.curation.predictions import model_errors
 from assay.curation.selection import active_learning, similarity
 from assay.curation.slicing import gap_text, gaps, regression_sets, set_definitions
 from assay.curation.statistics.wording import format_share
+from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import list_classes
 
@@ -65,6 +66,8 @@ def draw(bench: Bench) -> None:
             draw_gap(bench, found, st.session_state["gap"], who)
         elif one.open:
             draw_cards(bench, found, who)
+            if unit := gap_text.say_unit(found):
+                st.caption(f"{unit[0].upper()}{unit[1:]}.")
             if more := gap_text.say_left_out(found):
                 st.caption(f"{more}.")
     with two:
@@ -87,7 +90,7 @@ def draw_gap(bench: Bench, found: pd.DataFrame, name: str, who: str) -> None:
     st.markdown(f"## {escape_markdown(name)}")
     row = rows[name]
     facts = [
-        (error_rate(row), "wrong on validation"),
+        (error_rate(row), "wrong on validation" if row.unit == "sample" else "of val labels wrong"),
         (f"{row.train:,}", "in train"),
         (f"{row.val:,}", "in val"),
     ]
@@ -97,10 +100,10 @@ def draw_gap(bench: Bench, found: pd.DataFrame, name: str, who: str) -> None:
     st.html(f'<p class="assay-evidence">{escape(row.why)}.</p>')
     draw_explanation(explanations.explain_gap(found.set_index("gap").loc[name].to_dict()))
     mine = gaps.gap_members(bench, name)
-    wrong = model_errors.find_model_errors(bench)
-    wrong = wrong[wrong.wrong & wrong.index.isin(mine)]
+    judged, of_class = model_errors.find_model_errors(bench), found.set_index("gap").of_class[name]
+    wrong = model_errors.errors_within(bench, judged, mine, of_class)
     if len(wrong):
-        draw_errors(wrong, bench.state().key)
+        draw_errors(wrong, bench)
     offer_fiftyone(bench, list(mine), f"the gap {name}", f"fiftyone {name}")
     st.markdown("### More like this, in the pool")
     like = similarity.find_similar(bench, gaps.gap_seeds(bench, name)) if mine else None
@@ -113,11 +116,12 @@ def draw_gap(bench: Bench, found: pd.DataFrame, name: str, who: str) -> None:
     draw_guard(bench, name, who)
 
 
-def draw_errors(wrong: pd.DataFrame, keys: pd.Series) -> None:
+def draw_errors(wrong: pd.DataFrame, bench: Bench) -> None:
     """Draw validation samples that the model gets wrong, with their labels."""
+    keys, show = bench.state().key, task_of(bench).show
     cells = [
-        f"<figure>{picture_html(sample, keys[sample])}<figcaption><s>{escape(str(row.said))}</s> "
-        f"is {escape(str(row.label))}</figcaption></figure>"
+        f"<figure>{picture_html(sample, keys[sample])}<figcaption><s>{escape(show(row.said))}</s> "
+        f"is {escape(show(row.label))}</figcaption></figure>"
         for sample, row in wrong.head(EACH).iterrows()
     ]
     more = f"<p>and {len(wrong) - EACH:,} more</p>" if len(wrong) > EACH else ""

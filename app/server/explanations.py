@@ -221,13 +221,20 @@ def gap_error_sentences(row: dict) -> list[str]:
     """Say how often the model is wrong here, and how often elsewhere."""
     rest = row["rest"] or 0
     low, high = max(0, row["explains_low"]), max(0, row["explains_high"])
+    several = row["unit"] == "label"
+    of = f"of its {row['val']:,} validation images."
+    if several:
+        of = f"of {row['judged']:,} labels of its {row['val']:,} validation samples."
     return [
-        f"The model, asked without having seen them, is wrong about {row['errors']:,} "
-        f"of its {row['val']:,} validation images.",
+        f"The model, asked without having seen them, is wrong about {row['errors']:,} {of}",
+        *(
+            ["A label is a class that the given label or the model names: right where both do."]
+            * several
+        ),
         f"A true rate from {row['low']:.0%} to {row['high']:.0%} fits such a count: "
         "95 of 100 such intervals hold the truth.",
         f"Elsewhere it is wrong about {rest:.0%} of {row['n_rest']:,}. "
-        f"At that rate {rest * row['val']:.0f} would be wrong here. What is beyond, compared class "
+        f"At that rate {rest * row['judged']:.0f} would be wrong here. What is beyond, compared class "
         "by class and counted in one gap alone, is what it explains: "
         f"{max(0, row['explains']):.0f} [{low:.0f}, {high:.0f}].",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,7 @@ from assay.curation.label_quality import live
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import gaps
 from assay.curation.slicing.gap_text import DOUBTED
+from assay.curation.tasks.base import task_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +37,11 @@ class GapCard:
     kind: str  # as people read it: under-represented
     region: str
     why: str  # one sentence with its figures
-    rate: float | None  # of its val labels that are predicted otherwise; None without such labels
+    rate: float | None  # of its val labels that are wrong; None without such labels
     low: float
     high: float
     rest: float | None  # the same elsewhere
+    several: bool  # whether samples have several labels
     pictures: list[tuple[str, str, str]]  # sample, key, what stands under it
     members: int  # samples of train, val and pool
     condition: str  # that finds them in Browse
@@ -68,14 +71,18 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
     members = gaps.gap_members(bench, row["gap"])
     part = state.loc[members]
     judged = model_errors.find_model_errors(bench)
-    wrong = judged[judged.wrong & judged.index.isin(members)]
+    wrong = model_errors.errors_within(bench, judged, members, row["of_class"])
     review = order_doubted(bench, row["kind"], part, wrong)
     pool = int(((state["split"] == "pool") & state.keep).sum())
     act: Act = "find" if pool else "pool"
     doubted = row["kind"] == "error" and row["flagged"] >= DOUBTED
     if review and (doubted or row["kind"] == "disagreement"):
         act = "review"
-    condition, whole = find_condition(table, members)
+    task, of_class = task_of(bench), row["of_class"]
+    of_class = (
+        of_class if isinstance(of_class, str) else None
+    )  # a frame's empty cell is not a number
+    condition, whole = find_condition(table, members, task.several, of_class)
     kind, _, region = row["gap"].partition(": ")
     return GapCard(
         name=row["gap"],
@@ -86,7 +93,8 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
         low=row["low"],
         high=row["high"],
         rest=row["rest"],
-        pictures=choose_pictures(part, wrong, review if act == "review" else []),
+        several=row["unit"] == "label",
+        pictures=choose_pictures(part, wrong, review if act == "review" else [], task.show),
         members=len(members),
         condition=condition,
         whole=whole,
@@ -113,11 +121,11 @@ def order_doubted(bench: Bench, kind: str, part: pd.DataFrame, wrong: pd.DataFra
 
 
 def choose_pictures(
-    part: pd.DataFrame, wrong: pd.DataFrame, review: list[str]
+    part: pd.DataFrame, wrong: pd.DataFrame, review: list[str], show: Callable[[str], str]
 ) -> list[tuple[str, str, str]]:
     """Choose what a card shows: samples to review, wrong ones, others.
 
-    In this order; the wrong ones are of val.
+    In this order; the wrong ones are of val. show: writes a label as people read it.
     """
     order = {s: i for i, s in enumerate(("val", "train", "pool"))}
     rest = part.index[np.argsort(part["split"].map(order), kind="stable")]
@@ -125,21 +133,27 @@ def choose_pictures(
     out = []
     for sample in ids:
         label = part.label[sample]
-        words = str(label) if isinstance(label, str) else "no label"
+        words = show(label) if isinstance(label, str) else "no label"
         if sample in wrong.index:
-            words += f" → {wrong.said[sample]}"
+            words += f" → {show(wrong.said[sample])}"
         out.append((sample, str(part.key[sample]), words))
     return out
 
 
-def find_condition(table: SampleTable, members: list[str]) -> tuple[str, bool]:
+def find_condition(
+    table: SampleTable, members: list[str], several: bool = False, of_class: str | None = None
+) -> tuple[str, bool]:
     """Find a condition for some samples, and whether it finds them all.
 
-    What they have in common, where just they have it in common; else their ids.
+    What they have in common, where just they have it in common; else their ids. several: whether samples have several
+    labels; of_class: the class that these are about, which label or prediction name.
     """
     rows = table.snapshot.state.index.get_indexer(members)
-    shared = []
-    for name in ("label", "cluster", *(c.name for c in table.snapshot.metadata)):
+    shared, fixed = [], ["cluster"] if several else ["label", "cluster"]
+    if several and of_class is not None:
+        name = quote(of_class)
+        shared.append(f"(label = {name} or (split = 'val' and predicted('probe', {name})))")
+    for name in (*fixed, *(c.name for c in table.snapshot.metadata)):
         values = set(table.rows(rows, [name])[name].tolist()) if name in table.columns else set()
         if len(values) == 1 and isinstance(value := values.pop(), str | bool | int | float):
             column = '"' + name.replace('"', '""') + '"' if name not in FIXED else name

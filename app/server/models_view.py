@@ -15,9 +15,8 @@ from assay.curation.predictions.model_predictions import (
     read_predicted,
 )
 from assay.curation.statistics import contrasts
-from assay.curation.tasks.base import refuse_task
-from assay.curation.tasks.classification import TASK
-from assay.pipelines.evaluation.model_confusions import judge_models, measure_accuracy
+from assay.pipelines.evaluation.member_errors import judge_on_validation
+from assay.pipelines.evaluation.model_confusions import measure_accuracy
 from assay.pipelines.evaluation.test_set import interval_to_dict
 
 if TYPE_CHECKING:
@@ -53,11 +52,6 @@ def describe_models(session: ReviewSession, view: BrowseView, asked: Asked) -> d
 
     The probe of an earlier version is fitted when it is chosen, and not before.
     """
-    refuse_task(
-        session.bench,
-        "confusions",
-        "assay experiment and its report judge several labels: share of labels right, exact match",
-    )
     write_fresh_scores(session)
     val, total = choose_validation(view, asked)
     [(runs,)] = session.bench.rows("select count(*) from runs")  # first: one that ends now is news
@@ -90,9 +84,7 @@ def describe_model(session: ReviewSession, model: Model, val: pd.DataFrame) -> d
     seen = (said.codes >= 0).all(0)
     if not seen.any():
         return out | dict(error="it has predicted none of these samples")
-    names = [*said.classes, ""]
-    truth = val.label[seen]
-    right = [TASK.correct([names[i] for i in row], truth) for row in said.codes[:, seen]]
+    truth, right = val.label[seen], said.mark_right(val.label)[:, seen]
     alone = [interval_to_dict(contrasts.cell_accuracy(row)) for row in right]
     runs = [run | dict(accuracy=e) for run, e in zip(model.runs, alone)]
     accuracy = interval_to_dict(measure_accuracy(session.bench, model, right, truth))
@@ -104,18 +96,13 @@ def describe_confusions(
 ) -> dict[str, Any]:
     """Judge one or two models on the validation samples of a filter.
 
-    See judge_models.
+    See judge_on_validation.
     """
-    refuse_task(
-        session.bench,
-        "confusions",
-        "assay experiment and its report judge several labels: share of labels right, exact match",
-    )
     write_fresh_scores(session)
     val, total = choose_validation(view, asked)
     if not len(val):
         raise UserError(
             "expected labelled validation samples, found none in this filter", "take it away"
         )
-    found = judge_models(session.bench, names, val)
+    found = judge_on_validation(session.bench, names, val)
     return found | dict(of=total, seq=view.refresh().upto)

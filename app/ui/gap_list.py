@@ -150,7 +150,10 @@ def bar_html(card: GapCard) -> str:
     rest = "" if card.rest is None else f'<u style="left:{100 * card.rest:.1f}%"></u>'
     words = format_share(card.rate, card.low, card.high, 0)
     elsewhere = "" if card.rest is None else f"; elsewhere {card.rest:.0%}"
-    label = f"{words} of its val labels are predicted otherwise, 95 % interval{elsewhere}"
+    wrong = (
+        "are wrong: given or predicted, and not both" if card.several else "are predicted otherwise"
+    )
+    label = f"{words} of its val labels {wrong}, 95 % interval{elsewhere}"
     return (
         f'<div class="assay-gap-bar" role="img" aria-label="{escape(label)}" title="{escape(label)}">'
         f'<i style="width:{100 * card.rate:.1f}%"></i>'

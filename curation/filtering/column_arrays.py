@@ -213,6 +213,13 @@ def read_model_predictions(bench: Bench, state: pd.DataFrame, model: str) -> pa.
     A list for each sample: [] where none has predicted it.
     """
     said = read_predicted(bench, model, state.index)
+    if said.members is not None:
+        # "" stands for the set itself, which may be empty: that is no missing prediction
+        asked, (rows, classes) = (said.codes >= 0).any(0), said.members.any(0).nonzero()
+        values = np.array(["", *said.classes], object)[
+            np.r_[np.zeros(asked.sum(), int), classes + 1]
+        ]
+        return make_lists(np.r_[np.flatnonzero(asked), rows], values, len(state))
     rows = np.tile(np.arange(len(state)), len(said.codes))
     pairs = np.stack([rows, said.codes.ravel()])[:, said.codes.ravel() >= 0]
     if len(said.codes) > 1:

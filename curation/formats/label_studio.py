@@ -10,6 +10,7 @@ from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Export, ImportOptions, Listing, Match, Patch
 from assay.curation.formats.json_text import parse_json
+from assay.curation.formats.label_sets import explain_task
 from assay.curation.formats.label_studio_images import TaskImages
 from assay.curation.formats.label_studio_patches import plan_task_patch
 from assay.curation.formats.label_studio_tasks import (
@@ -18,7 +19,13 @@ from assay.curation.formats.label_studio_tasks import (
     TaskFile,
     read_tasks,
 )
-from assay.curation.formats.label_studio_writer import CONFIG, TASKS, read_classes, write_tasks
+from assay.curation.formats.label_studio_writer import (
+    CONFIG,
+    TASKS,
+    read_classes,
+    takes_several,
+    write_tasks,
+)
 from assay.curation.formats.text_tables import read_text
 from assay.curation.text import MAX_NAME, MAX_TEXT, find_flaw, format_count
 
@@ -60,7 +67,7 @@ class LabelStudio:
     def read(self, path: Path, options: ImportOptions) -> Listing:
         place = find_file(path)
         file = read_file(place, options)
-        exported = (place.parent / "assay.json").is_file()
+        exported = is_exported(place)
         images = TaskImages(
             Path(options.images or place.parent).absolute(), bool(options.images), exported
         )
@@ -77,6 +84,7 @@ class LabelStudio:
             describe_notes(file),
             describe_roles(file, samples),
             classes=classes,
+            task="multilabel" if file.several else "classification",
         )
 
     def write(self, folder: Path, export: Export) -> None:
@@ -100,9 +108,15 @@ def find_file(path: Path) -> Path:
     return path / TASKS if path.is_dir() else path
 
 
+def is_exported(path: Path) -> bool:
+    """Tell whether Assay wrote the tasks, and the labeling config beside them."""
+    return (path.parent / "assay.json").is_file()
+
+
 def read_file(path: Path, options: ImportOptions) -> TaskFile:
     """Read an export: JSON, or a table of answers."""
     text = read_text(path)
+    several = is_exported(path) and takes_several(path.parent / CONFIG)
     if path.suffix.lower() == ".json":
         rows = parse_json(text, path.name)
         if not isinstance(rows, list):
@@ -110,7 +124,7 @@ def read_file(path: Path, options: ImportOptions) -> TaskFile:
                 f"expected a list of tasks in {path.name}, found an object",
                 "export the project as JSON or JSON-MIN",
             )
-        return read_tasks(rows, options, path.name)
+        return read_tasks(rows, options, path.name, several)
     try:
         lines = list(read_rows(text))
     except BadCsv as e:
@@ -139,7 +153,9 @@ def list_samples(
     for task in file.tasks:
         answer, place = task.label_answer, images.locate(task.image)
         label = answer and answer.label
-        flaw = find_flaw(task.key, MAX_TEXT) or find_flaw(label or "", MAX_NAME)
+        flaw = find_flaw(task.key, MAX_TEXT) or find_flaw(
+            label or "", MAX_TEXT if file.several else MAX_NAME
+        )
         wrong = task.wrong or place.wrong or (flaw and f"has a name that {flaw}")
         if wrong:
             left_out.append((task.key, wrong))
@@ -195,6 +211,8 @@ def as_vote(answer: Answer) -> dict:
 def describe_roles(file: TaskFile, samples: list[dict]) -> dict[str, str]:
     """Say what became what."""
     roles = {"label": f"the choices of {file.control}" if file.control else "none"}
+    if file.several:
+        roles["task"] = explain_task("a task of its choices may have several")
     roles["image"] = f"the field {file.image}"
     if any(sample["split"] for sample in samples):
         roles["split"] = "the field split"

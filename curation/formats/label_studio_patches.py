@@ -13,6 +13,7 @@ from assay.curation.formats.base import Patch
 from assay.curation.formats.json_text import Child, list_children, splice
 from assay.curation.formats.label_studio_tasks import Task, TaskFile
 from assay.curation.formats.moves import none_of
+from assay.curation.tasks.multilabel import read_set
 from assay.curation.text import format_count
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def write_json(
         if file.converted:
             answer = task.label_answer
             row = rows[answer.number if answer else task.number]
-            pieces += set_choice(text, row, file.control or "", label, plain)
+            pieces += set_choice(text, row, file, label, plain)
         else:
             pieces += set_annotation(text, rows[task.number], file, task, label, plain)
     target.write_bytes(mark + splice(text, pieces).encode("utf-8"))
@@ -130,23 +131,42 @@ def write_csv(
         for task, label in new:
             answer = task.label_answer
             number = answer.number if answer else task.number
-            cells[lines[number]] = {file.control or "": label}
+            cells[lines[number]] = {file.control or "": write_cell(file, label)}
         return patch_csv(text, cells, {lines[row] for row in list_rows(file, gone)})
 
     rewrite_text(path, target, change)
 
 
-def set_choice(text: str, row: Child, control: str, label: str | None, plain: bool) -> list[Piece]:
-    """Set the choice of a converted row."""
+def list_names(file: TaskFile, label: str | None) -> list[str]:
+    """List the choices that a label is."""
+    if label is None:
+        return []
+    return list(read_set(label)) if file.several else [label]
+
+
+def write_cell(file: TaskFile, label: str | None) -> str | None:
+    """Write a label as a cell of a converted table has it: one choice as a text, several as JSON."""
+    if not file.several or label is None:
+        return label
+    names = list_names(file, label)
+    return names[0] if len(names) == 1 else json.dumps({"choices": names}, ensure_ascii=False)
+
+
+def set_choice(
+    text: str, row: Child, file: TaskFile, label: str | None, plain: bool
+) -> list[Piece]:
+    """Set the choice of a converted row, or its choices."""
+    names, control = list_names(file, label), file.control or ""
+    one = names[0] if len(names) == 1 else {"choices": names} if file.several and names else None
     members = list_children(text, row.start)
     held = next((child for child in reversed(members) if child.key == control), None)
     if held is None:
-        said = f"{json.dumps(control, ensure_ascii=plain)}: {json.dumps(label, ensure_ascii=plain)}"
+        said = f"{json.dumps(control, ensure_ascii=plain)}: {json.dumps(one, ensure_ascii=plain)}"
         return [(members[-1].end, members[-1].end, set_apart(text, members) + said)]
     if isinstance(held.value, dict):
         held = next(c for c in list_children(text, held.start) if c.key == "choices")
-        return [replace_choices(text, held, label, plain)]
-    return [(held.start, held.end, json.dumps(label, ensure_ascii=plain))]
+        return [replace_choices(text, held, names, plain)]
+    return [(held.start, held.end, json.dumps(one, ensure_ascii=plain))]
 
 
 def set_annotation(
@@ -163,8 +183,12 @@ def set_annotation(
             value = result.value
             if value.get("type") == "choices" and str(value.get("from_name")) == file.control:
                 choices = find_member(text, find_member(text, result, "value"), "choices")
-                return [replace_choices(text, choices, label, plain)]
-    added = json.dumps(make_annotation(file.control, file.shown, label), ensure_ascii=plain)
+                return [replace_choices(text, choices, list_names(file, label), plain)]
+        if file.several:  # an annotation that chose nothing
+            made = make_annotation(file.control, file.shown, list_names(file, label))["result"]
+            return [(results.start, results.end, json.dumps(made, ensure_ascii=plain))]
+    made = make_annotation(file.control, file.shown, list_names(file, label))
+    added = json.dumps(made, ensure_ascii=plain)
     if held is None or not isinstance(held.value, list):
         last = list(members.values())[-1]
         start = set_apart(text, list(members.values()))
@@ -177,16 +201,16 @@ def set_annotation(
     return [(others[-1].end, others[-1].end, f", {added}")]
 
 
-def make_annotation(control: str | None, shown: str, label: str | None) -> dict[str, Any]:
-    """Make an annotation with one choice."""
-    value = {"choices": [label]}
+def make_annotation(control: str | None, shown: str, names: list[str]) -> dict[str, Any]:
+    """Make an annotation with its choices."""
+    value = {"choices": names}
     result = dict(from_name=control, to_name=shown, type="choices", value=value)
     return {"result": [result]}
 
 
-def replace_choices(text: str, choices: Child, label: str | None, plain: bool) -> Piece:
-    """Replace the one choice in a list of them."""
-    said = "" if label is None else json.dumps(label, ensure_ascii=plain)
+def replace_choices(text: str, choices: Child, names: list[str], plain: bool) -> Piece:
+    """Replace the choices in a list of them."""
+    said = ", ".join(json.dumps(name, ensure_ascii=plain) for name in names)
     inside = list_children(text, choices.start) if isinstance(choices.value, list) else []
     if not inside:
         return (choices.start, choices.end, f"[{said}]")

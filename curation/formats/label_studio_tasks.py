@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from assay.curation.errors import UserError, shorten
 from assay.curation.formats.base import ImportOptions
+from assay.curation.formats.label_sets import BadLabels, join_names
 from assay.curation.formats.label_studio_questions import (
     OF_ROWS,
     as_dict,
@@ -18,14 +19,13 @@ from assay.curation.formats.label_studio_questions import (
     choose_image,
     is_cancelled,
     list_annotations,
-    refuse,
 )
 
 
 class Answer(NamedTuple):
     """What one person said about an image."""
 
-    label: str | None
+    label: str | None  # of several classes their set, as curation/tasks/multilabel has it
     who: str
     ts: str | None  # ISO 8601
     truth: bool  # whether it was declared the truth
@@ -63,15 +63,17 @@ class TaskFile:
     image: str  # the field that holds the image
     control: str | None  # the name of the choices that are the label
     shown: str = "image"  # the name of what they are about
+    several: bool = False  # whether a task may have several choices
     counts: Counter[str] = field(default_factory=Counter)  # of what was not read, in words
 
 
-def read_tasks(rows: list, options: ImportOptions, name: str, columns: bool = False) -> TaskFile:
+def read_tasks(rows: list, options: ImportOptions, name: str, several: bool = False) -> TaskFile:
     """Read the tasks of a parsed export.
 
-    columns: whether it is a table, where every cell is text. UserError where the answers are not
-    one class an image.
+    several: its labeling config lets people choose several classes; so it is, too, where somebody did. UserError where
+    the answers are no classes of an image.
     """
+    several = several or options.multilabel
     rows = [row if isinstance(row, dict) else {} for row in rows]
     if not rows:
         raise UserError(f"expected tasks in {name}, found none", "export the project again")
@@ -80,11 +82,13 @@ def read_tasks(rows: list, options: ImportOptions, name: str, columns: bool = Fa
     image = choose_image(datas, options, name)
     if converted:
         control = choose_column(datas, image, options, name)
-        file = TaskFile([], True, image, control)
+        several = several or any(len(read_cell(row, control)) > 1 for row in datas)
+        file = TaskFile([], True, image, control, several=several)
         add_rows(file, rows, name)
     else:
         control, shown = choose_control(rows, options, name)
-        file = TaskFile([], False, image, control, shown)
+        several = several or has_several(rows, control)
+        file = TaskFile([], False, image, control, shown, several)
         ids = name_tasks(rows, image)
         for n, (row, data) in enumerate(zip(rows, datas)):
             file.tasks.append(read_task(file, n, ids[n], row, data, name, options))
@@ -123,23 +127,54 @@ def read_task(
             file.counts["annotations were skipped by who annotated"] += 1
             continue
         choices = list_choices(annotation, file.control)
-        if len(choices) > 1 and file.control:
-            raise refuse(
-                name, f"several classes a task (task {key}: {shorten(', '.join(choices), 100)})"
-            )
-        if not choices:
+        if not choices and file.several and file.control:
+            file.counts["annotations chose no class: their label is the empty set"] += 1
+        elif not choices:
             continue
+        label = name_choices(file, task, choices)
         ts = annotation.get("updated_at") or annotation.get("created_at")
         who = name_person(annotation.get("completed_by"))
         truth = bool(annotation.get("ground_truth"))
-        task.answers.append(Answer(choices[0], who, read_time(ts), truth, n))
+        task.answers.append(Answer(label, who, read_time(ts), truth, n))
     for prediction in map(as_dict, as_list(row.get("predictions"))):
         if choices := list_choices(prediction, file.control):
             score, model = prediction.get("score"), prediction.get("model_version")
-            found = dict(predicted=choices[0], predicted_score=score, predicted_by=model)
+            said = ", ".join(choices) if file.several else choices[0]
+            found = dict(predicted=said, predicted_score=score, predicted_by=model)
             task.predicted = {k: v for k, v in found.items() if isinstance(v, str | int | float)}
             file.counts["predictions of models are kept as metadata, not as labels"] += 1
     return task
+
+
+def has_several(rows: list[dict], control: str | None) -> bool:
+    """Tell whether somebody chose several classes of one task."""
+    return control is not None and any(
+        len(list_choices(annotation, control)) > 1
+        for row in rows
+        for annotation in list_annotations(row)
+        if not is_cancelled(annotation)
+    )
+
+
+def name_choices(file: TaskFile, task: Task, choices: list[str]) -> str | None:
+    """Name the label of an answer: its choice, or the set of its choices.
+
+    None where they make no set; the task says why.
+    """
+    if not file.several:
+        return choices[0]
+    try:
+        return join_names(choices)
+    except BadLabels as e:
+        task.wrong = task.wrong or str(e)
+        return None
+
+
+def read_cell(row: dict, control: str | None) -> list[str]:
+    """Read the choices in a row of a converted export."""
+    value = row.get(control) if control else None
+    choices = as_list(value.get("choices")) if isinstance(value, dict) else [value]
+    return [str(choice) for choice in choices if choice not in (None, "")]
 
 
 def list_choices(annotation: dict, control: str | None) -> list[str]:
@@ -189,13 +224,11 @@ def add_rows(file: TaskFile, rows: list[dict], name: str) -> None:
         if task is None:
             data = {k: v for k, v in row.items() if k not in (*OF_ROWS, file.control)}
             task = by_key[key] = Task(n, key, path, data)
-        value = row.get(file.control) if file.control else None
-        choices = as_list(value.get("choices")) if isinstance(value, dict) else [value]
-        choices = [str(choice) for choice in choices if choice not in (None, "")]
-        if len(choices) > 1:
-            raise refuse(name, f"several classes a task (task {key}: {', '.join(choices)[:100]})")
-        if choices:
+        choices = read_cell(row, file.control)
+        empty = file.several and file.control and row.get("annotation_id") not in (None, "")
+        if choices or empty:
             ts = row.get("updated_at") or row.get("created_at")
             who = name_person(row.get("annotator"))
-            task.answers.append(Answer(choices[0], who, read_time(ts), False, n))
+            label = name_choices(file, task, choices)
+            task.answers.append(Answer(label, who, read_time(ts), False, n))
     file.tasks = list(by_key.values())

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+import numpy as np
+
 from assay.curation.errors import UserError
 from assay.curation.formats.base import Export
 from assay.curation.formats.copying import choose_suffix, read_originals
 from assay.curation.storage.top_probs import find_likeliest
+from assay.curation.tasks.multilabel import likely_sets, read_set
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +38,7 @@ def write_tasks(folder: Path, export: Export) -> None:
             task = make_task(n + 1, row, paths[row.sample_id], predicted.get(row.sample_id), export)
             file.write(("," if n else "") + "\n" + json.dumps(task, ensure_ascii=False))
         file.write("\n]\n")
-    (folder / CONFIG).write_text(make_config(export.classes), encoding="utf-8")
+    (folder / CONFIG).write_text(make_config(export.classes, export.several), encoding="utf-8")
 
 
 def place_images(folder: Path, samples: pd.DataFrame, copy: bool) -> dict[str, str]:
@@ -64,13 +67,21 @@ def address(path: str) -> str:
 
 
 def predict(export: Export) -> dict[str, tuple[str, float]]:
-    """Look up what the bench predicts: {sample: (class, probability)}."""
+    """Look up what the bench predicts: {sample: (label, probability)}.
+
+    Of several labels a sample: the probability of the class that it is least sure of, to be there or not.
+    """
     if export.bench is None:
         return {}
     try:
         probs = export.bench.pred_probs(export.version)
     except UserError:  # nothing was scanned: tasks go without predictions
         return {}
+    if export.several:
+        array = probs.to_numpy()
+        sure = np.maximum(array, 1 - array).min(1, initial=1)
+        sets = likely_sets(array, list(probs.columns))
+        return {i: (label, float(p)) for i, label, p in zip(probs.index, sets, sure)}
     best, score = find_likeliest(probs)
     names = [probs.columns[b] for b in best]
     return {i: (name, float(p)) for i, name, p in zip(probs.index, names, score)}
@@ -82,27 +93,34 @@ def make_task(
     """Make a task of an image, its label and a prediction."""
     data = {"image": path, "split": row.split, "sample_id": row.sample_id, "key": row.key}
     task: dict[str, Any] = {"id": number, "data": data}
-    task["annotations"] = [{"result": [make_result(row.label)]}] if row.label is not None else []
+    label = row.label if isinstance(row.label, str) else None
+    task["annotations"] = [] if label is None else [{"result": make_results(label, export)}]
     task["predictions"] = []
     if predicted:
         name, score = predicted
         version = f"{MODEL} {export.version}"
-        found = dict(model_version=version, score=round(score, 6), result=[make_result(name)])
+        found = dict(
+            model_version=version, score=round(score, 6), result=make_results(name, export)
+        )
         task["predictions"] = [found]
     return task
 
 
-def make_result(label: str) -> dict[str, Any]:
-    value = {"choices": [label]}
-    return {"from_name": CONTROL, "to_name": SHOWN, "type": "choices", "value": value}
+def make_results(label: str, export: Export) -> list[dict[str, Any]]:
+    """Make the result of a label: its choice or choices; none for the empty set, as people leave it."""
+    names = list(read_set(label)) if export.several else [label]
+    value = {"choices": names}
+    result = {"from_name": CONTROL, "to_name": SHOWN, "type": "choices", "value": value}
+    return [result] if names else []
 
 
-def make_config(classes: list[str]) -> str:
-    """Make the labeling config: an image and one choice of the classes."""
+def make_config(classes: list[str], several: bool = False) -> str:
+    """Make the labeling config: an image and one choice of the classes, or several."""
+    how = "multiple" if several else "single"
     choices = "".join(f"    <Choice value={quoteattr(name)}/>\n" for name in classes)
     return (
         f'<View>\n  <Image name="{SHOWN}" value="$image"/>\n'
-        f'  <Choices name="{CONTROL}" toName="{SHOWN}" choice="single" showInline="true">\n'
+        f'  <Choices name="{CONTROL}" toName="{SHOWN}" choice="{how}" showInline="true">\n'
         f"{choices}  </Choices>\n</View>\n"
     )
 
@@ -117,6 +135,18 @@ def read_classes(path: Path) -> list[str]:
     except (OSError, ElementTree.ParseError):
         return []
     return [str(choice.get("value")) for choice in iter_choices(root)]
+
+
+def takes_several(path: Path) -> bool:
+    """Tell whether a config lets people choose several classes."""
+    from xml.etree import ElementTree
+
+    try:
+        with open(path, "rb") as file:
+            root = ElementTree.fromstring(file.read(LARGEST))
+    except (OSError, ElementTree.ParseError):
+        return False
+    return any(control.get("choice") == "multiple" for control in root.iter("Choices"))
 
 
 def iter_choices(root: Any) -> Iterator[Any]:

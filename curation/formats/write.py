@@ -52,7 +52,7 @@ SOURCE = "source"  # the format of each source itself
 
 OF_ANY_MEDIUM = ("manifest", "cleanlab")  # these name samples, and hold none
 # these hold several labels a sample
-OF_ANY_TASK = ("manifest", "cleanlab", "huggingface", "webdataset", "torch")
+OF_ANY_TASK = ("manifest", "cleanlab", "huggingface", "label-studio", "webdataset", "torch")
 
 
 def export_version(

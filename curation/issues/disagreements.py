@@ -9,6 +9,8 @@ from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
+from assay.curation.tasks.base import Task, read_task
+from assay.curation.tasks.multilabel import make_set
 from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import ALIVE
@@ -55,11 +57,13 @@ def find_reviewer_disagreements(bench: Bench, state: pd.DataFrame, upto: int = E
     """Find samples on which people disagree without a majority.
 
     The label as it stands has at most half of two votes or more. The score is the share of votes for the label as it
-    stands, the suggestion the other label with most votes. Test and guard samples are nobody's queue.
+    stands, the suggestion the other label with most votes. Test and guard samples are nobody's queue. With several
+    labels a sample each class is voted on by itself, unless somebody drops the sample: see judge_members.
     """
     with bench.connect() as con:
         offer_names(con, upto)
         rows = con.execute(DISAGREEMENTS, dict(upto=upto)).fetchall()
+        task = read_task(con)
     by_sample: dict[str, list] = {}
     for sample, *vote in rows:
         by_sample.setdefault(sample, []).append(vote)
@@ -67,16 +71,54 @@ def find_reviewer_disagreements(bench: Bench, state: pd.DataFrame, upto: int = E
     out = []
     for sample, keep, label, split in zip(known.index, known.keep, known.label, known["split"]):
         votes, now = by_sample[sample], label if keep else None
+        if task.several and isinstance(now, str) and all(vote[0] is not None for vote in votes):
+            if split not in LOCKED and (issue := judge_members(sample, now, votes, task)):
+                out.append(issue)
+            continue
         total = votes[0][2]
         share = sum(n for other, n, _, _ in votes if other == now) / total
         if share > 0.5 or split in LOCKED:
             continue
         suggestion = next(other for other, *_ in votes if other != now)
         why = "; ".join(
-            f"{people}: {'drop' if other is None else other}" for other, _, _, people in votes
+            f"{people}: {'drop' if other is None else task.show(other)}"
+            for other, _, _, people in votes
         )
         out.append(Issue("reviewer_disagreement", sample, share, suggestion, why))
     return out
+
+
+def judge_members(sample: str, now: str, votes: list, task: Task) -> Issue | None:
+    """Judge the classes of a label set that people voted on; None where each has a majority for what stands.
+
+    votes: (label, how many people, of how many, who). A class is open where at most half of the people agree with the
+    label about it. The score is the share that agree about the most doubtful class; the suggestion turns what more
+    than half of them would.
+    """
+    total, named = votes[0][2], set(task.members(now))
+    turned, shares, why = set(named), [], []
+    for name in sorted(named.union(*(task.members(label) for label, *_ in votes))):
+        yes = [(n, people) for label, n, _, people in votes if name in task.members(label)]
+        no = [(n, people) for label, n, _, people in votes if name not in task.members(label)]
+        for_it = sum(n for n, _ in yes) / total
+        agree = for_it if name in named else 1 - for_it
+        if agree > 0.5:
+            continue
+        shares.append(agree)
+        why.append(f"{name}: {join_people(yes)} yes, {join_people(no)} no")
+        if agree < 0.5:
+            turned ^= {name}
+    if not shares:
+        return None
+    suggestion = make_set(turned) if turned != named else votes[0][0]
+    if suggestion == now:
+        suggestion = next(label for label, *_ in votes if label != now)
+    return Issue("reviewer_disagreement", sample, min(shares), suggestion, "; ".join(why))
+
+
+def join_people(votes: list[tuple[int, str]]) -> str:
+    """Join the names of those who voted so; "nobody" for none."""
+    return ", ".join(sorted(", ".join(people for _, people in votes).split(", "))) or "nobody"
 
 
 FIND = {

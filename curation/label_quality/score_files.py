@@ -11,7 +11,7 @@ import numpy as np
 from assay.curation.label_quality.many_classes import TopScores
 from assay.curation.label_quality.member_flags import NEVER
 from assay.curation.label_quality.probe import Probe
-from assay.curation.label_quality.scoring import scored_rows
+from assay.curation.label_quality.scoring import read_targets, scored_rows
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
@@ -48,7 +48,7 @@ class StoredScores:
             classes,
             scored_rows(part, classes, few, task)[0],
             found.score.to_numpy("f8"),
-            task.targets(found.suggestion, classes),
+            read_targets(task, found.suggestion, classes),
             found.confidence.to_numpy("f8"),
             found.flagged.to_numpy(bool),
             class_indices(found.question, classes) if "question" in found else None,
@@ -74,6 +74,8 @@ class StoredScores:
             suggestion = names[self.suggestion]
         else:
             suggestion = multilabel.name_sets(self.suggestion, self.classes)
+            labels = state.label.to_numpy(object)[rows]
+            suggestion = multilabel.keep_others(suggestion, labels, self.classes)
             asked = dict(question=names[self.question])
         return pd.DataFrame(
             dict(

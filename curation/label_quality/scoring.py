@@ -18,7 +18,7 @@ from assay.curation.tasks import classification
 from assay.curation.tasks.base import Task, list_members
 from assay.curation.tasks.classification import class_indices
 from assay.curation.tasks.member_noise import MemberNoise
-from assay.curation.tasks.multilabel import read_set, score_sets
+from assay.curation.tasks.multilabel import keep_others, read_set, score_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,21 @@ def find_targets(
     return classes, y
 
 
+def read_targets(task: Task, labels: Sequence, classes: Sequence[str]) -> np.ndarray:
+    """Give what labels say of classes: class indices (n,), or members (n, k); -1 for none.
+
+    A label set that names another class, too, such as one that train lacks, counts by the others.
+    """
+    y = task.targets(labels, classes)
+    if y.ndim == 2:
+        place = {name: column for column, name in enumerate(classes)}
+        for row, label in enumerate(np.asarray(labels, object)):
+            if y.shape[1] and y[row, 0] < 0 and isinstance(label, str):
+                y[row] = 0
+                y[row, [place[name] for name in task.members(label) if name in place]] = 1
+    return y
+
+
 def scored_rows(
     state: pd.DataFrame,
     classes: Sequence[str],
@@ -57,9 +72,10 @@ def scored_rows(
     """Find the scored rows, and every row's class.
 
     Returns (rows (m,) of the state, class indices (n,) or members (n, k)). These are kept train and val samples,
-    labelled with a class that is not one of the `few` (k,) bool. A label set is scored by its other classes.
+    labelled with a class that is not one of the `few` (k,) bool. A label set is scored by its other classes, and by
+    those alone that `classes` have.
     """
-    y = task.targets(state.label, classes)
+    y = read_targets(task, state.label, classes)
     use = (
         is_labelled(y)
         & (~np.asarray(few)[y] if y.ndim == 1 else True)
@@ -94,6 +110,7 @@ def score_labels(
     else:
         members = flag_members(y, p, cuts) & ~few
         out = score_sets(y, p, classes, MemberNoise.from_array(cuts), members)
+        out["suggestion"] = keep_others(out.suggestion, state.label.iloc[rows], classes)
         flagged = members.any(1)
     out = out.set_index(state.index[rows])
     out.insert(0, "label", state.label.iloc[rows])
@@ -180,6 +197,8 @@ def explain_sets(bench: Bench, state: pd.DataFrame, rows: pd.DataFrame) -> list[
         graph, asked, neighbor_graph.rows_on_nodes(graph, node, usable)
     )
     labels = state.label.to_numpy(object)
+    in_train = neighbor_graph.labelled_rows(state) & (state.split == "train").to_numpy()
+    known = {name for label in set(labels[in_train]) for name in read_set(label)}
     out = []
     for row, own in zip(rows.itertuples(), near):
         theirs = [read_set(labels[i]) for i in own[own >= 0]]
@@ -192,4 +211,7 @@ def explain_sets(bench: Bench, state: pd.DataFrame, rows: pd.DataFrame) -> list[
             f"{row.question}? {UNSEEN}: {row.confidence:.0%} {says}{given}; {has} of {len(theirs)} nearest"
             f" neighbours labelled {row.question}"
         )
+        if lost := [name for name in read_set(row.label) if name not in known]:
+            are = "is" if len(lost) == 1 else "are"
+            out[-1] += f"; {', '.join(lost)} {are} not in train, so nothing is said of that"
     return out

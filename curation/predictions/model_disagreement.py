@@ -10,6 +10,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.multilabel import likely_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,9 @@ def disagreement_shares(A: np.ndarray, B: np.ndarray) -> tuple[float, float]:
     return between, float(np.mean(own)) if own else float("nan")
 
 
-def compare_recipes(first: list[Said], second: list[Said]) -> tuple[pd.DataFrame, dict]:
+def compare_recipes(
+    first: list[Said], second: list[Said], several: bool = False
+) -> tuple[pd.DataFrame, dict]:
     """Compare what two recipes say of m samples.
 
     Each recipe is a list of its runs. Returns (frame, about). A row of probabilities is NaN for a sample that a run
@@ -91,7 +94,7 @@ def compare_recipes(first: list[Said], second: list[Said]) -> tuple[pd.DataFrame
     p_candidate (its probability), between, within, score (between - within; between alone where no recipe has two
     seeds), of the rows where they name different classes and more than chance in training does, highest first. about:
     n (rows that all have seen), seen ((m,) bool), unseen, differ, noise (of those, left out), share, control (see
-    disagreement_shares), seeds.
+    disagreement_shares), seeds. several: samples have several labels: see compare_members.
     """
     import pandas as pd
 
@@ -104,6 +107,11 @@ def compare_recipes(first: list[Said], second: list[Said]) -> tuple[pd.DataFrame
             "expected samples that both have predicted, found none",
             "assay disagreements --predict trains them again for that",
         )
+    if several:
+        frame, about = compare_members(A, B, classes)
+        frame["row"] = seen[frame.row]
+        about |= dict(n=len(seen), seen=mask, unseen=len(wide[0]) - len(seen))
+        return frame, about | dict(seeds=[len(A), len(B)])
     between, within = measure_distances(A, B)
     score = np.where(np.isnan(within), between, between - within)
     a, b = A.mean(0), B.mean(0)
@@ -126,3 +134,51 @@ def compare_recipes(first: list[Said], second: list[Said]) -> tuple[pd.DataFrame
         noise=int(differ.sum()) - len(rows),
     )
     return frame, about | dict(share=share, control=control, seeds=[len(A), len(B)])
+
+
+def compare_members(A: np.ndarray, B: np.ndarray, classes: np.ndarray) -> tuple[pd.DataFrame, dict]:
+    """Compare what two recipes say of the classes of samples with several labels.
+
+    A (S, m, k) and B (R, m, k): each probability by itself. Returns what compare_recipes does: current and candidate
+    are the sets of classes that each recipe's mean says; question the class, of those of which one says yes and the
+    other no, on which they are farthest apart beyond chance in training; p_current, p_candidate, between, within and
+    score are of that class. share and control: of samples with another set.
+    """
+    import pandas as pd
+
+    between = ((A[:, None] - B[None]) ** 2).mean((0, 1))  # (m, k)
+    own = [2 * P.var(0, ddof=1) for P in (A, B) if len(P) > 1]
+    within = np.mean(own, axis=0) if own else np.full(between.shape, np.nan)
+    score = np.where(np.isnan(within), between, between - within)
+    a, b = A.mean(0), B.mean(0)
+    other = (a >= 0.5) != (b >= 0.5)
+    at = np.where(other, score, -np.inf).argmax(1)
+    every = np.arange(len(a))
+    differ = other.any(1)
+    rows = np.flatnonzero(differ & (score[every, at] > 0))
+    rows = rows[np.argsort(-score[rows, at[rows]], kind="stable")]
+    at = at[rows]
+    frame = pd.DataFrame(
+        dict(
+            row=rows, current=likely_sets(a[rows], classes), candidate=likely_sets(b[rows], classes)
+        )
+    )
+    frame = frame.assign(question=classes[at], p_current=a[rows, at], p_candidate=b[rows, at])
+    frame = frame.assign(between=between[rows, at], within=within[rows, at], score=score[rows, at])
+    about = dict(differ=int(differ.sum()), noise=int(differ.sum()) - len(rows))
+    share, control = other_set_shares(A >= 0.5, B >= 0.5)
+    return frame, about | dict(share=share, control=control)
+
+
+def other_set_shares(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Measure the shares where two runs name different sets: as disagreement_shares.
+
+    a (S, m, k) and b (R, m, k) bool.
+    """
+    own = [
+        np.mean([(x != y).any(1).mean() for i, x in enumerate(P) for y in P[:i]])
+        for P in (a, b)
+        if len(P) > 1
+    ]
+    between = float(np.mean([[(x != y).any(1).mean() for y in b] for x in a]))
+    return between, float(np.mean(own)) if own else float("nan")

@@ -13,7 +13,7 @@ from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.predictions import run_predictions, runs
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
-from assay.curation.tasks.base import task_of
+from assay.curation.tasks.base import has_class, task_of
 from assay.curation.versioning import pointers
 
 if TYPE_CHECKING:
@@ -44,6 +44,21 @@ def find_model_errors(bench: Bench, version: str = "HEAD", run: str | None = Non
             "train it again: assay experiment",
         )
     return out
+
+
+def errors_within(
+    bench: Bench, judged: pd.DataFrame, members: Iterable[str], of_class: str | None = None
+) -> pd.DataFrame:
+    """Choose the mistakes on some samples.
+
+    judged: as find_model_errors gives it. of_class: with several labels a sample, those where label and prediction
+    do not agree about this class.
+    """
+    part = judged[judged.wrong & judged.index.isin(list(members))]
+    task = task_of(bench)
+    if not isinstance(of_class, str) or not task.several:  # a frame's empty cell is not a number
+        return part
+    return part[has_class(task, part.label, of_class) != has_class(task, part.said, of_class)]
 
 
 def predict_by_probe(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,19 @@ from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.predictions import runs
 from assay.curation.predictions.run_predictions import Predictions
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.tasks.classification import class_indices
+from assay.curation.tasks.multilabel import read_set
 from assay.curation.versioning.class_names import name_probabilities
 from assay.curation.versioning.pointers import find_position
 from assay.curation.versioning.version_names import names_at
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PROBE, OF_VERSION = "probe", "probe of "
-# ids of n samples, the classes as they are called now, and the likeliest one's index of each sample
+# ids of n samples, the classes as they are called now, and of each sample the index of the likeliest one (n,); of
+# several labels a sample which are likelier than not (n, k), as booleans
 Likeliest = tuple[list[str], list[str], np.ndarray]
 MOST = 200  # models whose predictions are remembered: a probe is not fitted, nor a file read, twice
 MADE: dict[tuple, Likeliest] = {}
@@ -50,6 +57,14 @@ class PredictedClasses:
 
     classes: list[str]  # (k,) as they are called now
     codes: np.ndarray  # (S, n) class indices, a row for each seed; -1: not predicted
+    # of several labels a sample: (S, n, k) bool, whether each class is predicted; codes are 0 then where any may be
+    members: np.ndarray | None = None
+
+    def mark_right(self, labels: pd.Series) -> np.ndarray:
+        """Mark how right each seed is (S, n), from 0 to 1; of samples that it predicted."""
+        if self.members is None:
+            return 1.0 * (self.codes == class_indices(labels, self.classes))
+        return share_members(self.members, *place_members(labels, self.classes))
 
 
 def list_models(bench: Bench) -> list[Model]:
@@ -85,9 +100,13 @@ def read_predicted(bench: Bench, name: str, ids: Iterable[str]) -> PredictedClas
     if name == PROBE or name.startswith(OF_VERSION):
         version = "HEAD" if name == PROBE else name.removeprefix(OF_VERSION)
         known, classes, best = predict_by_probe(bench, version)
+        if best.ndim > 1:
+            return gather_members(classes, [(known, classes, best)], ids)
         return PredictedClasses(classes, place_codes(known, best, ids)[None])
     found = [read_run(bench, run["key"]) for run in runs.find_runs(bench, name)]
     classes = sorted({c for _, own, _ in found for c in own})
+    if task_of(bench).several:
+        return gather_members(classes, found, ids)
     codes = [
         place_codes(known, class_indices(own, classes)[best], ids) for known, own, best in found
     ]
@@ -102,9 +121,49 @@ def read_run(bench: Bench, key: str) -> Likeliest:
 
     def read() -> Likeliest:
         kept = Predictions.load_named(bench, key)
-        return list(kept.ids.astype(str)), list(kept.classes), kept.probs.argmax(1)
+        return list(kept.ids.astype(str)), list(kept.classes), decide(bench, kept.probs)
 
     return remember((str(bench.path), key, str(names_at(bench).renames)), read)
+
+
+def decide(bench: Bench, probs: np.ndarray) -> np.ndarray:
+    """Say which class is likeliest (n,), or, of several labels, which are likelier than not (n, k)."""
+    return probs >= 0.5 if task_of(bench).several else probs.argmax(1)
+
+
+def gather_members(classes: list[str], found: list[Likeliest], ids: list[str]) -> PredictedClasses:
+    """Gather what each seed predicts of samples with several labels."""
+    members = np.zeros((len(found), len(ids), len(classes)), bool)
+    codes = np.full((len(found), len(ids)), -1)
+    for seed, (known, own, has) in enumerate(found):
+        rows = place_codes(known, np.arange(len(known)), ids)
+        there = rows >= 0
+        codes[seed, there] = 0
+        members[seed][np.ix_(there, class_indices(own, classes))] = has[rows[there]]
+    return PredictedClasses(classes, codes, members)
+
+
+def place_members(labels: pd.Series, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Say which of some classes label sets name (n, k), and how many others (n,)."""
+    place = {name: column for column, name in enumerate(classes)}
+    has, others = np.zeros((len(labels), len(classes)), bool), np.zeros(len(labels), int)
+    for row, label in enumerate(labels):
+        for name in read_set(label):
+            if name in place:
+                has[row, place[name]] = True
+            else:
+                others[row] += 1
+    return has, others
+
+
+def share_members(said: np.ndarray, has: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Give the share of labels right (S, n): as multilabel.share_right, of arrays.
+
+    said (S, n, k) and has (n, k): predicted and given classes; others (n,): given classes that no model knows.
+    """
+    both = (said & has).sum(-1)
+    either = said.sum(-1) + has.sum(-1) + others - both
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
 def place_codes(known: Iterable[str], codes: np.ndarray, ids: list[str]) -> np.ndarray:
@@ -123,12 +182,12 @@ def predict_by_probe(bench: Bench, version: str) -> Likeliest:
     if version == "HEAD":
         live.refresh_scores(bench)
         kept = LabelScores.load(bench)
-        return list(kept.ids.astype(str)), kept.classes, kept.pred_probs.argmax(1)
+        return list(kept.ids.astype(str)), kept.classes, decide(bench, kept.pred_probs)
 
     def predict() -> Likeliest:
         made = judges.predict_version(bench, version)
         classes, probs = name_classes(bench, version, made.classes, made.probs)
-        return list(made.part.index), classes, probs.argmax(1)
+        return list(made.part.index), classes, decide(bench, probs)
 
     judge = judges.judge_key(bench, version)
     position, names = find_position(bench, version), str(names_at(bench).renames)

@@ -9,6 +9,7 @@ import numpy as np
 from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.live import ScoredState
 from assay.curation.label_quality.score_files import LabelScores, read_member_cuts
+from assay.curation.label_quality.scoring import read_targets
 from assay.curation.review.progress import find_wrong
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.errors_left import FEWEST
@@ -78,7 +79,7 @@ def score_given(
 
     at (n,): their rows of the probabilities.
     """
-    given = task_of(bench).targets(labels, list(scored.classes))
+    given = read_targets(task_of(bench), labels, list(scored.classes))
     if given.ndim == 1:
         judged = (given >= 0) & ~np.asarray(scored.few)[given]
         return judged, scored.probs[at[judged], given[judged]]

@@ -10,7 +10,7 @@ from assay.curation.label_quality.flagging import flag_labels
 from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.member_flags import flag_members
 from assay.curation.label_quality.score_files import LabelScores, read_cuts, read_member_cuts
-from assay.curation.label_quality.scoring import class_indices
+from assay.curation.label_quality.scoring import class_indices, read_targets
 from assay.curation.statistics import errors_left, sampling
 from assay.curation.statistics.sampling import random_order_rows
 from assay.curation.storage.arrays import locate_hashes
@@ -202,7 +202,8 @@ def judge_stratum(
     at = find_unsorted(kept.ids, np.asarray(first, "S32"))
     given = state.given_label.loc[first].to_numpy(object)
     if (task := task_of(bench)).several:
-        return judge_members(bench, state.loc[first], kept, at, task.targets(given, classes))
+        y = read_targets(task, given, classes)
+        return judge_members(bench, state.loc[first], kept, at, y)
     y = class_indices(given, classes)
     probs = ask_others(kept.pred_probs[at], kept.few)
     # a class too small to judge is doubted nowhere

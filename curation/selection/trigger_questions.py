@@ -17,6 +17,7 @@ from assay.curation.predictions import model_disagreement
 from assay.curation.selection import similarity
 from assay.curation.slicing import slices
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +73,14 @@ def ask_confidence(asked: Question) -> Answer:
     state = asked.state
     live.refresh_scores(asked.bench)  # of the labels and samples as they are now
     kept = LabelScores.load(asked.bench)
-    sure = dict(zip(kept.ids.astype(str), kept.pred_probs.max(1)))
+    several, probs = task_of(asked.bench).several, kept.pred_probs
+    # of several labels a sample that of the class it is least sure of: there or not
+    surest = np.maximum(probs, 1 - probs).min(1) if several else probs.max(1)
+    sure = dict(zip(kept.ids.astype(str), surest))
     top = np.array([sure[sample] for sample in state.index])
     new = zip(state.index[asked.new], top[asked.new])
-    reasons = {sample: f"no class has over {p:.0%}" for sample, p in new}
+    words = "is sure of one class by {:.0%} alone" if several else "no class has over {:.0%}"
+    reasons = {sample: words.format(p) for sample, p in new}
     return Answer(top < asked.trigger["below"], np.ones(len(state), bool), reasons)
 
 
@@ -86,10 +91,15 @@ def ask_disagreement(asked: Question) -> Answer:
     caught, judged = np.zeros(len(new), bool), ~new
     if any(np.isnan(probs).all() for _, probs in (*first, *second)):
         return Answer(caught, judged)
-    found, about = model_disagreement.compare_recipes(first, second)
+    several = task_of(asked.bench).several
+    found, about = model_disagreement.compare_recipes(first, second, several)
     rows = np.flatnonzero(new)
     caught[rows[found.row]] = True
     judged[rows] = about["seen"]
+    if several:
+        said = zip(found.row, found.question, found.p_current, found.p_candidate)
+        reasons = {ids[i]: f"{name}: {p:.0%} or {q:.0%}" for i, name, p, q in said}
+        return Answer(caught, judged, reasons)
     pairs = zip(found.row, found.current, found.p_current, found.candidate, found.p_candidate)
     return Answer(
         caught, judged, {ids[i]: f"{a} {p:.0%} or {b} {q:.0%}" for i, a, p, b, q in pairs}

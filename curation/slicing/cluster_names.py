@@ -20,6 +20,7 @@ from assay.curation.slicing.cluster_words import describe_words
 from assay.curation.slicing.clusters import assign_clusters, order_by_typicality
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
@@ -111,14 +112,16 @@ def propose_names(bench: Bench, state: pd.DataFrame, at: np.ndarray) -> list[str
     """
     k = int(at.max(initial=-1)) + 1
     train = (state.split == "train").to_numpy() & state.given_label.notna().to_numpy()
-    given = state.given_label.to_numpy(dtype=object)[train].astype(str)
-    labels, code = np.unique(given, return_inverse=True)
-    counts = np.bincount(at[train] * len(labels) + code, minlength=k * len(labels))
-    counts = counts.reshape(k, len(labels))
+    given = state.given_label[train].to_frame("label").assign(at=at[train])
+    given = given.assign(label=given.label.map(task_of(bench).members)).explode("label").dropna()
+    labels, code = np.unique(given.label.to_numpy(object).astype(str), return_inverse=True)
+    where = given["at"].to_numpy(int) * len(labels) + code
+    counts = np.bincount(where, minlength=k * len(labels)).reshape(k, len(labels))
+    size = np.maximum(np.bincount(at[train], minlength=k), 1)[:, None]
     extra = describe_metadata(bench, state, at, k)
     words = describe_words(bench, state, at, k)
-    names = [describe_labels(labels, counts[c]) + words[c] + extra[c] for c in range(k)]
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    share = counts / size
+    names = [describe_labels(labels, share[c]) + words[c] + extra[c] for c in range(k)]
     for c in range(k):
         namesakes = [other for other in range(k) if names[other] == names[c] and other != c]
         if namesakes and len(labels):
@@ -129,14 +132,13 @@ def propose_names(bench: Bench, state: pd.DataFrame, at: np.ndarray) -> list[str
     return names
 
 
-def describe_labels(labels: np.ndarray, counts: np.ndarray) -> str:
+def describe_labels(labels: np.ndarray, share: np.ndarray) -> str:
     """Say what a cluster mostly holds.
 
-    `mostly` from a half on, `some` from 15 %.
+    share (k,): of its train samples those with each label; `mostly` from a half on, `some` from 15 %.
     """
-    if not counts.sum():
+    if not share.sum():
         return "unlabelled"
-    share = counts / counts.sum()
     first = [i for i in np.argsort(-share, kind="stable")[:3] if share[i] >= SAYS]
     words = [f"{'mostly' if share[i] >= 0.5 else 'some'} {labels[i]}" for i in first]
     return ", ".join(words) or "mixed"

@@ -14,6 +14,7 @@ from assay.curation.slicing.clusters import assign_clusters, order_by_typicality
 from assay.curation.splits import LOCKED
 from assay.curation.statistics import estimates
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import explode_labels, task_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 def tabulate_clusters(bench: Bench, version: str = "HEAD", level: str = "fine") -> pd.DataFrame:
     """Tabulate every cluster as one row, the largest first.
 
-    Columns: cluster (its name), named (by a person), train, val, pool, test, guard (kept
-    samples), labels ({label: share} of the kept train samples), accuracy of the current probe on
-    val with low, high (Wilson) and n, flagged (share of its train and val labels that look wrong
-    to the probe, no rate of errors), distance (mean to its samples' neighbours; large is
-    sparse), sample (the most typical one).
+    Columns: cluster (its name), named (by a person), train, val, pool, test, guard (kept samples), labels ({class:
+    share} of the kept, labelled train samples), accuracy of the current probe on val (of several labels a sample the
+    share of labels right) with low, high (Wilson) and n, flagged (share of its train and val labels that look wrong to
+    the probe, no rate of errors), distance (mean to its samples' neighbours; large is sparse), sample (the most typical
+    one).
     """
     import pandas as pd
 
-    state, rows = bench.state(version), []
+    state, rows, task = bench.state(version), [], task_of(bench)
     at, known = assign_clusters(bench, state, level), name_clusters(bench, state, level)
     mine = set(load_given_names(bench, state, at, level))
     wrong = model_errors.find_model_errors(bench, version)
@@ -43,10 +44,11 @@ def tabulate_clusters(bench: Bench, version: str = "HEAD", level: str = "fine") 
         here = state[(at == c) & state.keep]
         sizes = {s: int((here.split == s).sum()) for s in ("train", "val", "pool", "test", "guard")}
         judged = wrong[(cluster[wrong.index] == c).to_numpy()]
-        right, n = int((~judged.wrong).sum()), len(judged)
+        right, n = float(task.correct(judged.said, judged.label).sum()), len(judged)
         doubted = flags[(cluster[flags.index] == c).to_numpy()]
         low, high = estimates.wilson_interval(right, n)
-        shares = here.label[here.split == "train"].value_counts(normalize=True)
+        labelled = here.label[here.split == "train"].dropna()
+        shares = explode_labels(task, labelled).value_counts() / max(len(labelled), 1)
         part = far[(at == c) & seen]
         rows.append(
             dict(cluster=name, named=c in mine)

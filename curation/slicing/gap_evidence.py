@@ -10,69 +10,88 @@ import numpy as np
 from assay.curation.label_quality import scoring
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import gap_text, regions
+from assay.curation.slicing.judged_labels import lay_out_labels
 from assay.curation.statistics import estimates
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 
 COLUMNS = (
-    "gap kind region facets against train val pool errors rate low high rest n_rest "
+    "gap kind region facets of_class against train val pool unit judged errors rate low high rest n_rest "
     "p q ratio ratio_low ratio_high expected "
     "explains explains_low explains_high flagged why action"
 ).split()
 
 
 class GapEvidence:
-    """The samples that gaps are found in, and what is known of them.
+    """The samples that gaps are found in, and what is known of their labels.
 
-    `state` holds the kept samples but test and guard, n of them. train, val, pool, wrong and
-    flagged are (n,) bool: labelled train samples, val samples that the model was asked about,
-    pool samples, its mistakes on val, and labels that look wrong to it. `label` (n,) int.
+    `state` holds the kept samples but test and guard, n of them; `labels` their u labels (see judged_labels: with one
+    label a sample u is n). train, val, pool, judged, wrong and flagged are (u,) bool: labels of train and val, samples
+    of the pool, labels that the model was asked about, its mistakes, and labels of samples that look wrong to it.
+    `label` (u,) int.
     """
 
     def __init__(self, bench: Bench, version: str = "HEAD", run: str | None = None):
         state = scoring.without_locked(bench.state(version))
         self.state = state = state[state.keep]
-        self.bench, self.facets = bench, regions.make_facets(bench, state)
         judged = model_errors.find_model_errors(bench, version, run).reindex(state.index)
-        split = state.split.to_numpy()
-        self.train = (split == "train") & state.label.notna().to_numpy()
+        self.bench, self.task = bench, task_of(bench)
+        self.labels = labels = lay_out_labels(state, judged, self.task)
+        self.facets = regions.make_facets(bench, state, labels)
+        self.first, split = labels.first, state.split.to_numpy()[labels.of]
+        self.train = (split == "train") & state.label.notna().to_numpy()[labels.of]
         self.pool = split == "pool"
-        self.val = judged.label.notna().to_numpy()
-        self.wrong = judged.wrong.eq(True).to_numpy()
-        self.flagged = judged.flagged.eq(True).to_numpy()
-        labels = state.label.fillna("").to_numpy(object).astype(str)
-        self.label = np.unique(labels, return_inverse=True)[1]
-        columns = dict(train=self.train, val=self.val, pool=self.pool, wrong=self.wrong)
+        self.val = judged.label.notna().to_numpy()[labels.of]
+        self.judged, self.wrong = labels.judged, labels.wrong
+        self.flagged = judged.flagged.eq(True).to_numpy()[labels.of]
+        self.label = labels.code - labels.code.min(initial=0)  # no class is one, too
         self.left_out = 0  # gaps that are less certain than 200 others of their kind
-        self.counts = regions.count_cells(self.facets, columns)
+        columns = dict(train=self.train, val=self.val, pool=self.pool)
+        asked = dict(judged=self.judged, wrong=self.wrong)
+        of_class, of_sample = (
+            {name: mask & once for name, mask in columns.items()} | asked
+            for once in (labels.given | self.pool, self.first)
+        )
+        self.counts = regions.count_cells(self.facets, of_class, of_sample)
+
+    def alone(self, facets: str) -> float:
+        """Say how many labels of a region count as one: in a class every sample has just one."""
+        return 1.0 if "class" in facets else self.labels.spread
 
     def make_row(
         self, kind: str, region: regions.Region, numbers: dict, against: str = ""
     ) -> tuple[dict, np.ndarray]:
         """Make the row of a gap.
 
-        Returns also what lies in it (n,) bool. numbers: p, q and what else the kind measures;
+        Returns also what lies in it (u,) bool. numbers: p, q and what else the kind measures;
         against: what it is compared with.
         """
         mask = region.mask
-        inside, rest = mask & self.val, ~mask & self.val
+        inside, rest = mask & self.judged, ~mask & self.judged
         errors, n = int(self.wrong[inside].sum()), int(inside.sum())
-        low, high = estimates.wilson_interval(errors, n)
+        alone = self.alone(region.facets)
+        low, high = estimates.wilson_interval(errors / alone, n / alone)
+        once = mask & (self.labels.given if region.of_class else self.first)
+        val = mask & self.val & (self.first if not region.of_class else True)
         row = dict(
             gap=gap_text.name_gap(kind, region.name),
             kind=kind,
             region=region.name,
             facets=region.facets,
+            of_class=region.of_class,
             against=against,
-            train=int((mask & self.train).sum()),
-            val=n,
+            train=int((once & self.train).sum()),
+            val=int(val.sum()),
             pool=int((mask & self.pool).sum()),
+            unit="label" if self.labels.several else "sample",
+            judged=n,
             errors=errors,
             rate=errors / n if n else None,
             low=low,
             high=high,
             rest=float(self.wrong[rest].mean()) if rest.any() else None,
             n_rest=int(rest.sum()),
-            flagged=float(self.flagged[inside].mean()) if n else None,
+            flagged=float(self.flagged[val].mean()) if n else None,
         )
         measured = {name: None if x is None else float(x) for name, x in numbers.items()}
         return dict.fromkeys(COLUMNS) | row | measured, mask

@@ -31,7 +31,7 @@ EXPECTED = 5  # samples that a cell must be expected to have for their lack to b
 # quantile of the distances from train sample to train sample beyond which a sample is isolated
 FAR = 0.99
 
-Found = Iterator[tuple[dict, np.ndarray]]  # rows of gaps, and what lies in each (n,) bool
+Found = Iterator[tuple[dict, np.ndarray]]  # rows of gaps, and what lies in each (u,) bool
 
 
 def find_candidates(evidence: GapEvidence) -> list[tuple[dict, np.ndarray]]:
@@ -57,9 +57,16 @@ def find_high_error(evidence: GapEvidence) -> Found:
 
 def failing_cells(evidence: GapEvidence) -> pd.DataFrame:
     """Find the cells where the model errs more often than elsewhere."""
-    cells = evidence.counts[evidence.counts.val >= FEWEST]
-    p = regions.more_errors_p(cells.wrong, cells.val, cells.all_wrong, cells.all_val)
+    cells = evidence.counts[evidence.counts.judged >= FEWEST]
+    alone = np.array([evidence.alone(regions.join_kinds(facets)) for facets in cells.facets])
+    columns = [cells[name] for name in ("wrong", "judged", "all_wrong", "all_judged")]
+    p = regions.more_errors_p(*(round_down(column / alone) for column in columns))
     return cells.assign(p=p, q=adjust_fdr(p)).query("q <= @FOUND")
+
+
+def round_down(counts: pd.Series) -> np.ndarray:
+    """Round counts down to whole ones."""
+    return np.floor(counts.to_numpy() + 1e-9).astype(int)
 
 
 def keep_surest(evidence: GapEvidence, cells: pd.DataFrame) -> pd.DataFrame:
@@ -133,6 +140,7 @@ def find_missing_pairs(evidence: GapEvidence) -> Found:
         a, b = facets
         shape = len(a.names), len(b.names)
         both = evidence.train & (a.codes >= 0) & (b.codes >= 0)
+        both &= evidence.labels.given
         code = a.codes[both] * shape[1] + b.codes[both]
         n = np.bincount(code, minlength=shape[0] * shape[1]).reshape(shape)
         expected = np.outer(n.sum(1), n.sum(0)) / max(n.sum(), 1)
@@ -149,7 +157,7 @@ def find_missing_pairs(evidence: GapEvidence) -> Found:
             mask = (a.codes == at[0]) & (b.codes == at[1])
             name = name_cell(facets, at[0] * shape[1] + at[1])
             numbers = dict(p=p[at], q=q[at], ratio=n[at] / expected[at], expected=expected[at])
-            region = Region(regions.join_kinds(facets), name, mask)
+            region = Region(regions.join_kinds(facets), name, mask, a.names[at[0]][len("class ") :])
             kind = "rare" if n[at] else "absent"
             yield evidence.make_row(kind, region, numbers, "independence")
 
@@ -157,19 +165,21 @@ def find_missing_pairs(evidence: GapEvidence) -> Found:
 def find_inconsistent_labels(evidence: GapEvidence) -> Found:
     """Find clusters where labels disagree with their neighbours' more often than elsewhere.
 
-    A label disagrees where most of the labelled neighbours in train and val have another.
+    A label disagrees where most of the labelled neighbours in train and val have another. (With several labels a
+    sample: where most share less than half of the classes that either names.)
     """
     cluster = next(f for f in evidence.facets if f.kind == "cluster")
     graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.state)
-    usable = evidence.train | evidence.val
+    once = evidence.first
+    usable = (evidence.train | evidence.val)[once]
     rows = neighbor_graph.rows_on_nodes(graph, node, usable)
     near = neighbor_graph.neighbour_rows(graph, node, rows)
     known = (near >= 0).sum(1)
-    other = ((near >= 0) & (evidence.label[near] != evidence.label[:, None])).sum(1)
+    other = ((near >= 0) & find_other_labels(evidence, near)).sum(1)
     testable = usable & (known >= 3)
     odd = testable & (other > known / 2)
-    size = len(cluster.names)
-    n, k = (np.bincount(cluster.codes[mask], minlength=size) for mask in (testable, odd))
+    size, codes = len(cluster.names), cluster.codes[once]
+    n, k = (np.bincount(codes[mask], minlength=size) for mask in (testable, odd))
     p = regions.more_errors_p(k, n, k.sum(), n.sum())
     use = rows_of(n >= SEEN)
     for c, q in zip(use, adjust_fdr(p[use])):
@@ -178,6 +188,29 @@ def find_inconsistent_labels(evidence: GapEvidence) -> Found:
             region = Region("cluster", cluster.names[c], cluster.codes == c)
             against = f"{k[c]:,} of {n[c]:,}"
             yield evidence.make_row("disagreement", region, numbers, against)
+
+
+def find_other_labels(evidence: GapEvidence, near: np.ndarray) -> np.ndarray:
+    """Mark the neighbours (n, j) whose label is another than the sample's.
+
+    near: their rows, -1 for none. Of several labels a sample: less than half is equal.
+    """
+    labels = evidence.labels
+    if not labels.several:
+        return evidence.label[near] != evidence.label[:, None]
+    from scipy.sparse import csr_array
+
+    held = labels.given & (labels.code >= 0)
+    where = labels.of[held], labels.code[held]
+    shape = len(evidence.state), max(len(labels.names), 1)
+    has = csr_array((np.ones(held.sum(), "i4"), where), shape=shape)
+    size = np.bincount(labels.of[held], minlength=len(evidence.state))
+    other = np.zeros(near.shape, bool)
+    for j in range(near.shape[1]):
+        both = has.multiply(has[near[:, j]]).sum(1)
+        either = size + size[near[:, j]] - both
+        other[:, j] = 2 * both < either
+    return other
 
 
 def find_isolated(evidence: GapEvidence) -> Found:
@@ -189,24 +222,26 @@ def find_isolated(evidence: GapEvidence) -> Found:
     from scipy.stats import binom
 
     graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.state)
-    if not graph.distances.size or not evidence.train.any():
+    once = evidence.first
+    train = evidence.train[once]
+    if not graph.distances.size or not train.any():
         return
     holds = np.zeros(len(graph.hashes), bool)
-    holds[node[evidence.train]] = True
+    holds[node[train]] = True
     near, far = graph.neighbours[node], graph.distances[node]
     first = np.where((near >= 0) & holds[near], far, np.inf).min(1)
     # a heap of strangers is near to itself: the graph shows no way to train
     if (lone := np.isinf(first)).any():
         first[lone] = distance_to_train(evidence.bench, graph, node[lone], holds)
-    limit = np.quantile(first[evidence.train], FAR)
+    limit = np.quantile(first[train], FAR)
     for split in ("val", "pool"):
-        mine = getattr(evidence, split)
+        mine = getattr(evidence, split)[once]
         mask = mine & (first > limit)
         k, n = int(mask.sum()), int(mine.sum())
         p = binom.sf(k - 1, n, 1 - FAR) if n else 1.0
         if p <= FOUND:
             numbers = dict(p=p, q=p, ratio=k / n / (1 - FAR), expected=n * (1 - FAR))
-            region = Region("", f"{split} far from train", mask)
+            region = Region("", f"{split} far from train", mask[evidence.labels.of])
             yield evidence.make_row("isolated", region, numbers, f"{k:,} of {n:,}")
 
 

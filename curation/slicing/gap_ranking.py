@@ -22,15 +22,15 @@ KINDS = {
     LOOK: ("disagreement", "isolated"),
 }
 
-Candidate = tuple[dict, np.ndarray]  # the row of a gap, and what lies in it (n,) bool
+Candidate = tuple[dict, np.ndarray]  # the row of a gap, and what lies in it (u,) bool
 
 
 def rank_gaps(evidence: GapEvidence, candidates: list[Candidate]) -> list[Candidate]:
     """Rank the gaps among `candidates`: see gaps.find_gaps.
 
-    Within a group the gap that explains most takes its val samples first, and the next explains
+    Within a group the gap that explains most takes its val labels first, and the next explains
     what is left. Errors go to pairs first, for a class as a whole would hide where in it they
-    are. A gap whose val and pool samples lie mostly in gaps before it is none of its own.
+    are. A gap whose val labels and pool samples lie mostly in gaps before it is none of its own.
     """
     left, out = Remainder(evidence, candidates), []
     for group, kinds in KINDS.items():
@@ -46,8 +46,8 @@ def rank_gaps(evidence: GapEvidence, candidates: list[Candidate]) -> list[Candid
 class Remainder:
     """What no gap has taken yet, as gaps are picked one after another.
 
-    Of the g candidates: size, their val and pool samples; held, how many of these are taken; rows,
-    their val samples that are not taken.
+    Of the g candidates: size, their labels in val and samples of the pool; held, how many of these are taken; rows,
+    their labels in val that are not taken.
     """
 
     def __init__(self, evidence: GapEvidence, candidates: list[Candidate]):
@@ -55,8 +55,8 @@ class Remainder:
         self.rows, self.masks = [row for row, _ in candidates], [mask for _, mask in candidates]
         self.k = int(evidence.label.max(initial=-1)) + 1
         self.plain = np.array([row["facets"] == "class" for row in self.rows], bool)
-        self.asked = evidence.val | evidence.pool
-        self.taken = np.zeros(len(evidence.val), bool)
+        self.asked = evidence.judged | evidence.pool
+        self.taken = np.zeros(len(evidence.judged), bool)
         self.inside = [rows_of(mask & self.asked) for mask in self.masks]
         self.size = np.array([len(rows) for rows in self.inside], int)
         self.held = np.zeros(len(self.masks), int)
@@ -64,8 +64,8 @@ class Remainder:
         self.late = []  # what is missing, and nothing that val shows is wrong for the want of it
 
     def tally(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Count the val samples that are not taken among `rows`: (classes, counts, wrong ones)."""
-        mine = rows[self.evidence.val[rows] & ~self.taken[rows]]
+        """Count the val labels that are not taken among `rows`: (classes, counts, wrong ones)."""
+        mine = rows[self.evidence.judged[rows] & ~self.taken[rows]]
         of, place, n = np.unique(self.evidence.label[mine], return_inverse=True, return_counts=True)
         return of, n, np.bincount(place[self.evidence.wrong[mine]], minlength=len(of))
 
@@ -93,7 +93,9 @@ class Remainder:
                 self.late.append(i)
                 continue
             n, errors = int(counts[at]), int(wrong[at])
-            low, high = (n * x - expected[at] for x in estimates.wilson_interval(errors, n))
+            alone = self.evidence.alone(row["facets"])
+            interval = estimates.wilson_interval(errors / alone, n / alone)
+            low, high = (n * x - expected[at] for x in interval)
             if group != WRONG or low > 0:
                 explains = dict(
                     explains=float(more[at]),
@@ -106,8 +108,8 @@ class Remainder:
         return found
 
     def count_all(self) -> np.ndarray:
-        """Count the val samples of each class that are not taken, and the wrong ones: (2, k)."""
-        left = self.evidence.val & ~self.taken
+        """Count the val labels of each class that are not taken, and the wrong ones: (2, k)."""
+        left = self.evidence.judged & ~self.taken
         label = self.evidence.label
         return np.array(
             [
@@ -123,7 +125,7 @@ class Remainder:
     def take(self, mask: np.ndarray) -> None:
         """Take the samples of a gap away from all later ones.
 
-        Its val and pool samples.
+        Its labels in val, and pool samples.
         """
         new = mask & self.asked & ~self.taken
         self.taken |= new

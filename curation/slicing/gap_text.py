@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from assay.curation.statistics.wording import format_share
@@ -30,6 +31,16 @@ def say_left_out(table: pd.DataFrame) -> str:
     return f"{format_count(more, 'more gap')}, less certain than these, left out"
 
 
+def say_unit(table: pd.DataFrame) -> str:
+    """Say what errors count, where it is not samples; else ""."""
+    if not len(table) or table.unit.iloc[0] == "sample":
+        return ""
+    return (
+        "an error is a label that is wrong: a class that the given label or the prediction names, and not both;"
+        " one less their rate is the share of labels right, all samples' labels taken together"
+    )
+
+
 def name_gap(kind: str, region: str) -> str:
     """Name a gap for people: 'under-represented: class cat'."""
     return f"{KIND_NAMES[kind]}: {region}"
@@ -50,8 +61,21 @@ def describe_evidence(row: dict) -> str:
     if row["val"]:
         rest = "" if row["rest"] is None else f", elsewhere {row['rest']:.0%} of {row['n_rest']:,}"
         rate = format_share(row["rate"], row["low"], row["high"], digits=0)
-        errors = f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise ({rate}{rest})"
+        errors = f"{say_errors(row)} ({rate}{rest})"
     return "; ".join(filter(None, [describe_kind(row), errors]))
+
+
+def say_errors(row: dict) -> str:
+    """Say how many labels a model gets wrong.
+
+    With several labels a sample a label is a class that the given label or the prediction names.
+    """
+    if row["unit"] == "sample":
+        return (
+            f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise"
+        )
+    many = format_count(row["judged"], "label") + f" of {format_count(row['val'], 'val sample')}"
+    return f"{row['errors']:,} of {many} are wrong: given or predicted, and not both"
 
 
 def describe_kind(row: dict) -> str:
@@ -77,11 +101,16 @@ def describe_kind(row: dict) -> str:
     return ""
 
 
+def quote_name(name: str) -> str:
+    """Quote a gap's name for a shell: in double quotes where it has single ones and nothing is expanded."""
+    return f'"{name}"' if "'" in name and not set(name) & set('"$`\\!') else shlex.quote(name)
+
+
 def suggest_action(bench: Bench, row: dict) -> str:
     """Suggest an action for a gap, with its command."""
-    b, quote = f"-b {bench.given}", '"' if "'" in row["gap"] else "'"
+    b = f"-b {bench.given}"
     similar, queue = (
-        f"assay similar --gap {quote}{row['gap']}{quote} --in pool {b}",
+        f"assay similar --gap {quote_name(row['gap'])} --in pool {b}",
         f"assay queue {b}",
     )
     if row["kind"] in ("thin", "rare", "absent"):

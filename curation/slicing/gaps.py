@@ -19,7 +19,6 @@ from assay.curation.slicing.gap_ranking import rank_gaps
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.tasks.base import refuse_task
 from assay.curation.versioning import expressions, pointers, states
 
 if TYPE_CHECKING:
@@ -36,12 +35,12 @@ def find_gaps(bench: Bench, version: str = "HEAD", run: str | None = None) -> pd
     what is missing without an error to show for it. Within these by `explains`: the errors beyond
     what the rest's rate predicts, each counted in one gap alone. `gap` is the name of a gap.
 
-    Errors are those of the current probe, or of a finished `run`, by the val labels as given.
+    Errors are those of the current probe, or of a finished `run`, by the val labels as given. With
+    several labels a sample each class that label or prediction names is asked for by itself.
     `flagged` is the share of these labels in the region that look wrong themselves. The list and
     what lies in each gap are kept in arrays/gaps.npz until the next one. Of each kind 200 are ranked; attrs left_out
     counts the others.
     """
-    refuse_task(bench, "gaps", "assay status shows each class; assay samples --where finds a slice")
     kept, asked = load_arrays(bench.arrays / "gaps.npz"), describe_request(bench, version, run)
     if asked == read_request(kept):
         return read_table(kept)
@@ -68,7 +67,8 @@ def search_gaps(bench: Bench, version: str, run: str | None) -> dict[str, np.nda
     evidence = GapEvidence(bench, version, run)
     found = rank_gaps(evidence, find_candidates(evidence))
     rows = [row | dict(action=gap_text.suggest_action(bench, row)) for row, _ in found]
-    ids = [np.sort(np.asarray(evidence.state.index[mask], "S32")) for _, mask in found]
+    of = evidence.labels.of
+    ids = [np.unique(np.asarray(evidence.state.index[of[mask]], "S32")) for _, mask in found]
     table = pd.DataFrame(rows, columns=COLUMNS).to_json(orient="records", double_precision=15)
     return dict(
         table=np.array(json.dumps(json.loads(table))),
@@ -81,10 +81,12 @@ def search_gaps(bench: Bench, version: str, run: str | None) -> dict[str, np.nda
 def read_rows(kept: dict) -> list[dict]:
     """Read the rows of a kept list.
 
-    An older Assay named gaps by the kinds as they are stored.
+    An older Assay named gaps by the kinds as they are stored, and judged samples alone.
     """
     rows = json.loads(str(kept["table"]))
-    return [row | dict(gap=gap_text.name_gap(row["kind"], row["region"])) for row in rows]
+    of_older = [dict(unit="sample", judged=row["val"], of_class=None) for row in rows]
+    named = [dict(gap=gap_text.name_gap(row["kind"], row["region"])) for row in rows]
+    return [older | row | name for older, row, name in zip(of_older, rows, named)]
 
 
 def read_table(kept: dict) -> pd.DataFrame:
@@ -102,7 +104,6 @@ def load_recent_gaps(bench: Bench) -> tuple[pd.DataFrame, int]:
     Of a large bench, whose list would take a while: the last list of HEAD, and how many edits
     came since.
     """
-    refuse_task(bench, "gaps", "assay status shows each class; assay samples --where finds a slice")
     kept, asked = load_arrays(bench.arrays / "gaps.npz"), describe_request(bench)
     then = read_request(kept)
     if then | dict(upto=0) == asked | dict(upto=0) and len(bench.state()) > PROMPT:

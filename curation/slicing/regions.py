@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.curation.media.base import media_of
 from assay.curation.slicing import cluster_names, metadata
+from assay.curation.slicing.judged_labels import JudgedLabels
 from assay.curation.statistics.estimates import normal_quantile
 from assay.curation.storage.interface import Bench
 
@@ -25,49 +26,52 @@ FACETS = 14  # keys of metadata that are asked about: every one is paired with e
 
 @dataclass(frozen=True)
 class Facet:
-    """One way to cut the samples."""
+    """One way to cut the labels."""
 
     kind: str  # class, cluster or metadata
     names: list[str]  # of its values
-    codes: np.ndarray  # (n,) into names, -1 for a sample that has none
+    codes: np.ndarray  # (u,) into names, -1 for a label that has none
 
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the samples: a cell of one facet or two."""
+    """A part of the labels: a cell of one facet or two."""
 
     facets: str  # kinds of its facets: "class", "class x cluster"
     name: str
-    mask: np.ndarray  # (n,) bool, what lies in it
+    mask: np.ndarray  # (u,) bool, what lies in it
+    of_class: str | None = None  # the class, where a facet is
 
 
-def make_facets(bench: Bench, state: pd.DataFrame) -> list[Facet]:
-    """Cut the samples of `state` by class, cluster and metadata.
+def make_facets(bench: Bench, state: pd.DataFrame, labels: JudgedLabels) -> list[Facet]:
+    """Cut the labels of samples by class, cluster and metadata.
 
     Classes by the label as it is now, where there is one; fine clusters; metadata that do not
     repeat the label.
     """
+    out = []
+    if named := [i for i, name in enumerate(labels.names) if name or labels.several]:
+        place = np.full(len(labels.names) + 1, -1)  # the last for code -1
+        place[named] = np.arange(len(named))
+        classes = [f"class {labels.names[i]}" for i in named]
+        out.append(Facet("class", classes, place[labels.code]))
     cuts = []
-    classes = state.groupby("label").groups.items()
-    if classes:
-        cuts.append(("class", {f"class {c}": list(ids) for c, ids in classes}))
     clusters = cluster_names.samples_by_cluster(bench, state).items()
     cuts.append(("cluster", {f"cluster {name}": ids for name, ids in clusters}))
     columns = metadata.slice_by_informative_metadata(state, media_of(bench).name)
     cuts += [("metadata", values) for _, values in islice(columns, FACETS)]
-    out = []
     for kind, values in cuts:
         codes = np.full(len(state), -1)
         for i, ids in enumerate(values.values()):
             codes[state.index.get_indexer(ids)] = i
-        out.append(Facet(kind, list(values), codes))
+        out.append(Facet(kind, list(values), codes[labels.of]))
     return out
 
 
 def walk_cells(facets: list[Facet]) -> Iterator[tuple[tuple[Facet, ...], np.ndarray, int]]:
     """Walk over every facet, then over every pair of two.
 
-    Yields the facets, the code (n,) of each sample's cell, -1 for none, and the number of cells.
+    Yields the facets, the code (u,) of each label's cell, -1 for none, and the number of cells.
     """
     for f in facets:
         yield (f,), f.codes, len(f.names)
@@ -92,20 +96,25 @@ def name_cell(facets: tuple[Facet, ...], cell: int) -> str:
     return f"{facets[0].names[a]} {word} {facets[1].names[b]}"
 
 
-def count_cells(facets: list[Facet], columns: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Count the samples in every cell.
+def count_cells(
+    facets: list[Facet],
+    columns: dict[str, np.ndarray],
+    of_sample: dict[str, np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Count the labels in every cell.
 
-    columns: {name: (n,) bool}, what to count. A frame of the cells that any column has a sample in:
-    facets, code (the array), cell, of each column the count in the cell, and under all_NAME the
-    count in all cells of these facets.
+    columns: {name: (u,) bool}, what to count; of_sample: likewise, in cells of no class. A frame of the cells that any
+    column has a label in: facets, code (the array), cell, of each column the count in the cell, and under all_NAME
+    the count in all cells of these facets.
     """
     import pandas as pd
 
     parts = []
     for which, code, size in walk_cells(facets):
+        asked = columns if of_sample is None or which[0].kind == "class" else of_sample
         counts = {
             name: np.bincount(code[mask & (code >= 0)], minlength=size)
-            for name, mask in columns.items()
+            for name, mask in asked.items()
         }
         live = np.flatnonzero(sum(counts.values()))
         totals = {f"all_{name}": int(n.sum()) for name, n in counts.items()}
@@ -118,7 +127,16 @@ def count_cells(facets: list[Facet], columns: dict[str, np.ndarray]) -> pd.DataF
 
 def make_region(row: Any) -> Region:
     """Make the region of a cell: a row of count_cells."""
-    return Region(join_kinds(row.facets), name_cell(row.facets, row.cell), row.code == row.cell)
+    return region_of_cell(row.facets, row.cell, row.code == row.cell)
+
+
+def region_of_cell(facets: tuple[Facet, ...], cell: int, mask: np.ndarray) -> Region:
+    """Make the region of a cell of some facets, given what lies in it (u,)."""
+    of_class = None
+    if facets[0].kind == "class":
+        at = cell if len(facets) == 1 else int(cell) // len(facets[1].names)
+        of_class = facets[0].names[at].removeprefix("class ")
+    return Region(join_kinds(facets), name_cell(facets, cell), mask, of_class)
 
 
 # ---- formulas
@@ -168,7 +186,7 @@ def density_ratio(
 
 
 class ClassCounts(NamedTuple):
-    """How many val samples of each class lie in each region, where any do."""
+    """How many val labels of each class lie in each region, where any do."""
 
     region: np.ndarray  # (c,)
     of: np.ndarray  # (c,) classes

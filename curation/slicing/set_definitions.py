@@ -12,10 +12,12 @@ from pydantic import BaseModel, Field, model_validator
 from assay.curation import text
 from assay.curation.config import check_config, says
 from assay.curation.errors import UserError, require_file
+from assay.curation.predictions import model_errors
 from assay.curation.slicing import gaps
 from assay.curation.slicing.regression_sets import frozen_sets, without_test_copies
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
+from assay.curation.tasks.base import task_of
 
 
 class RegressionSet(BaseModel, extra="forbid", strict=True):
@@ -80,13 +82,18 @@ def make_set_from_gap(
             f"expected labelled val or pool samples in the gap {row['gap']!r}, found none",
             "label samples from there first: what is labelled in val or the pool can be kept for a test",
         )
-    if score is None and row["rest"] is None:
+    rest = row["rest"]
+    if rest is not None and task_of(bench).several:  # a gate asks for the share of labels right
+        judged = model_errors.find_model_errors(bench)
+        judged = judged[~judged.index.isin(gaps.gap_members(bench, gap))]
+        rest = 1 - float(task_of(bench).correct(judged.said, judged.label).mean())
+    if score is None and rest is None:
         raise UserError(
             "expected a required score, found no validation errors outside the gap to take it from",
             "say --score, as in 0.9",
         )
     if score is None:
-        score = max(0.01, int(100 * (1 - row["rest"])) / 100)
+        score = max(0.01, int(100 * (1 - rest)) / 100)
     check_config(RegressionSet, dict(score=score, samples=asked), f"the set {name!r}", EXAMPLE)
     there = frozen_sets(bench, state).get(name)
     every = sorted({*asked, *(there["samples"] if there else ())})

@@ -151,6 +151,17 @@ def name_sets(members: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     return sets[back.ravel()]
 
 
+def keep_others(
+    suggestions: Iterable[str], labels: Iterable[str], classes: Collection[str]
+) -> np.ndarray:
+    """Add to suggested sets (m,) what their labels name beside the classes: no model was asked about that."""
+    known, out = set(classes), []
+    for suggestion, label in zip(suggestions, labels):
+        others = [name for name in read_set(label) if name not in known]
+        out.append(make_set([*read_set(suggestion), *others]) if others else suggestion)
+    return np.array(out, object)
+
+
 def likely_sets(probs: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     """Give the set of classes that are likelier than not, of each row: (m,)."""
     return name_sets(probs >= 0.5, classes)

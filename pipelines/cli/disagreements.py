@@ -63,10 +63,14 @@ def add_reasons(bench: Bench, found: pd.DataFrame) -> pd.DataFrame:
 
 def describe_difference(row: Any) -> str:
     """Describe what two models say of a row's sample."""
+    seeds = f", seeds {row.within:.2f}" if row.within == row.within else ""
+    apart = f"{row.between:.2f} apart{seeds}"
+    if question := getattr(row, "question", None):
+        both = f"{row.p_current:.0%} now, {row.p_candidate:.0%} candidate"
+        return f"{question}? {both}; {apart}"
     now = f"{row.current} {row.p_current:.0%} now"
     candidate = f"{row.suggested_label} {row.p_candidate:.0%} candidate"
-    seeds = f", seeds {row.within:.2f}" if row.within == row.within else ""
-    return f"{now}, {candidate}; {row.between:.2f} apart{seeds}"
+    return f"{now}, {candidate}; {apart}"
 
 
 def add(verbs: Verbs) -> None:

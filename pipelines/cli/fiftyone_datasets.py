@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation import Bench, text
 from assay.curation.errors import AmbiguousSource, Reading, UserError
+from assay.curation.tasks.base import task_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ def export_dataset(bench: Bench, name: str, chosen: np.ndarray | None) -> tuple[
             f"expected a new name for the data set, found {name!r} taken",
             "choose another, or delete that one in FiftyOne",
         )
-    dataset = create_dataset(fo, name)
+    dataset = create_dataset(fo, name, task_of(bench).several)
     try:
         added, _ = write_samples(fo, dataset, frame, files)
         push_embeddings(bench, dataset)
@@ -70,16 +71,22 @@ def read_dataset(given: str, field: str | None, split_map: dict[str, str]) -> So
     prefix, _, name = given.partition(":")
     if prefix != "fiftyone" or os.path.exists(given):
         return None
+    from assay.pipelines.fiftyone.dataset import read_classifications
+
     fo = connect_own()
     if name not in fo.list_datasets():
         known = ", ".join(fo.list_datasets()[:12]) or "none"
         raise UserError(f"expected a FiftyOne data set {name!r}, found {known}", "check its name")
     dataset = fo.load_dataset(name)
     chosen = field_of_labels(fo, name, dataset, field)
-    labels = [None] * len(dataset) if chosen == "none" else dataset.values(f"{chosen}.label")
+    several = chosen != "none" and is_several(fo, dataset, chosen)
+    path = chosen if several else f"{chosen}.label"
+    labels = [None] * len(dataset) if chosen == "none" else dataset.values(path)
+    if several:
+        labels = [read_classifications(found) for found in labels]
     rows = zip(*dataset.values(["id", "filepath", "tags"]), labels)
     found = [dict(id=i, filepath=f, tags=t or [], label=x) for i, f, t, x in rows]
-    return make_source(name, found, split_map)
+    return make_source(name, found, split_map, several)
 
 
 def field_of_labels(fo: Any, name: str, dataset: Any, field: str | None) -> str:
@@ -87,7 +94,8 @@ def field_of_labels(fo: Any, name: str, dataset: Any, field: str | None) -> str:
 
     UserError where that is not clear.
     """
-    fields = list(dataset.get_field_schema(embedded_doc_type=fo.Classification))
+    kinds = fo.Classification, fo.Classifications
+    fields = [f for kind in kinds for f in dataset.get_field_schema(embedded_doc_type=kind)]
     only = fields[0] if len(fields) == 1 else None
     chosen = field or ("ground_truth" if "ground_truth" in fields else only)
     if dataset.media_type not in ("image", None):
@@ -98,7 +106,7 @@ def field_of_labels(fo: Any, name: str, dataset: Any, field: str | None) -> str:
     if chosen in (*fields, "none"):
         return chosen
     if len(fields) > 1 and not field:
-        readings = [Reading(count_labels(dataset, f), f"--label-column {f}") for f in fields]
+        readings = [Reading(count_labels(fo, dataset, f), f"--label-column {f}") for f in fields]
         raise AmbiguousSource(
             f"expected one field of classifications in {name!r}, found {len(fields)}: {', '.join(fields)}",
             [*readings, Reading("no labels", "--label-column none")],
@@ -107,32 +115,49 @@ def field_of_labels(fo: Any, name: str, dataset: Any, field: str | None) -> str:
     found = ", ".join(fields) or ", ".join(f"{f} (no classifications)" for f in others) or "none"
     raise UserError(
         f"expected images with one field of classifications in {name!r}, found {found}",
-        "boxes, masks and several labels a sample are not read yet; --label-column FIELD, or none",
+        "boxes and masks are not read yet; --label-column FIELD, or none",
     )
 
 
-def count_labels(dataset: Any, field: str) -> str:
+def is_several(fo: Any, dataset: Any, field: str) -> bool:
+    """Tell whether a field holds several labels a sample."""
+    return field in dataset.get_field_schema(embedded_doc_type=fo.Classifications)
+
+
+def count_labels(fo: Any, dataset: Any, field: str) -> str:
     """Count the classes of a field in words."""
-    counts = dataset.count_values(f"{field}.label")
+    inside = ".classifications" if is_several(fo, dataset, field) else ""
+    counts = dataset.count_values(f"{field}{inside}.label")
     some = ", ".join(f"{label} {n:,}" for label, n in list(counts.items())[:3] if label)
     return f"{len([label for label in counts if label]):,} classes: {some}"
 
 
-def make_source(name: str, samples: list[dict], split_map: dict[str, str]) -> Source:
+def make_source(
+    name: str, samples: list[dict], split_map: dict[str, str], several: bool = False
+) -> Source:
     """Make a source of a FiftyOne data set.
 
-    `samples`: dicts id, filepath, label, tags. Its ids are the keys, since files move; a tag that names a split is one,
-    the others are metadata.
+    `samples`: dicts id, filepath, label (of several a list), tags. Its ids are the keys, since files move; a tag that
+    names a split is one, the others are metadata.
     """
     import pandas as pd
 
     from assay.curation.formats.base import Source
+    from assay.curation.formats.label_sets import BadLabels, join_names
     from assay.curation.formats.split_words import SPLITS, map_splits
 
     out, left_out, notes = [], [], []
     for s in samples:
         splits = sorted({t for t in s["tags"] if t in split_map or t.lower() in SPLITS})
-        wrong = text.find_flaw(s["label"] or "")
+        label, wrong = s["label"], None
+        if several and label is not None:
+            try:
+                label = join_names(label)
+            except BadLabels as e:
+                left_out.append((s["id"], str(e)))
+                continue
+        else:
+            wrong = text.find_flaw(label or "")
         if len(splits) > 1 or wrong:
             several = f"has several splits: {', '.join(splits)}"
             left_out.append((s["id"], f"has a label that {wrong}" if wrong else several))
@@ -141,7 +166,7 @@ def make_source(name: str, samples: list[dict], split_map: dict[str, str]) -> So
         row = {
             "key": s["id"],
             "uri": s["filepath"],
-            "label": s["label"],
+            "label": label,
             "split": next(iter(splits), None),
         }
         out.append(row | {"meta": {"tags": tags} if tags else {}})
@@ -151,4 +176,6 @@ def make_source(name: str, samples: list[dict], split_map: dict[str, str]) -> So
             "is it the right one?",
         )
     map_splits(out, split_map, notes)
-    return Source(pd.DataFrame(out, dtype=object), left_out, "FiftyOne data set", name, notes)
+    task = "multilabel" if several else "classification"
+    frame = pd.DataFrame(out, dtype=object)
+    return Source(frame, left_out, "FiftyOne data set", name, notes, task=task)

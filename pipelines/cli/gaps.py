@@ -75,7 +75,7 @@ def show_gaps(args: argparse.Namespace) -> None:
 
     Also where it is wrong more often than elsewhere. The gaps are ranked by the validation errors that they explain.
     """
-    from assay.curation.slicing.gap_text import say_left_out
+    from assay.curation.slicing.gap_text import say_left_out, say_unit
     from assay.curation.slicing.gaps import find_gaps
     from assay.curation.text import defuse_formulas, write_csv
 
@@ -105,6 +105,8 @@ def show_gaps(args: argparse.Namespace) -> None:
     about = f"errors are those of {judge} on val by its labels as given, each counted in one gap"
     found = f"{len(rows):,} gap{'s' * (len(rows) != 1)}{left}; {about} alone"
     print_line(args, found if len(rows) else NONE)
+    if unit := say_unit(rows):
+        print_line(args, unit)
     if more := say_left_out(rows):
         print_line(args, f"note: {more}")
     print_result(args, None, next_step(bench, rows))
@@ -127,13 +129,10 @@ def next_step(bench: Bench, rows: pd.DataFrame) -> str:
     """Say what to do next, about the first gap or without any."""
     if not len(rows):
         return f"assay queue -n 200 -b {bench.given}"
+    from assay.curation.slicing.gap_text import quote_name
+
     guard = f"assay guard NAME --from-gap {quote_name(rows.gap[0])} --who YOU -b {bench.given}"
     return f"{rows.action[0]}; then keep it so: {guard}"
-
-
-def quote_name(name: str) -> str:
-    """Quote a gap's name for a shell."""
-    return f'"{name}"' if "'" in name else f"'{name}'"
 
 
 def add(verbs: Verbs) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAIR = (-1, 1)  # B - A
+RIGHT = "Right is what agrees with the validation label as it stands now; labels err, too."
+INDEPENDENT = "Intervals take samples as independent: where several are of one patient or scene, they are too narrow."
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,8 @@ def judge_models(bench: Bench, names: list[str], val: pd.DataFrame) -> dict:
     describe_model); cells (a list each: row and column of `classes`, then for each model count, doubted, samples);
     rows (a class each: see describe_class); difference (of two: estimate, low, high, word); notes.
     """
-    models = [check_model(bench, name) for name in names]
-    refuse_shared_runs(models)
-    said = [read_predicted(bench, name, val.index) for name in names]
-    seen = np.all([(one.codes >= 0).all(0) for one in said], axis=0)
+    models, said, seen = read_models(bench, names, val)
     part = val[seen]
-    if not len(part):
-        raise UserError(
-            f"expected validation samples that {' and '.join(names)} predicted, found none",
-            "choose another model or filter, or train anew: assay experiment",
-        )
     classes = list_seen_classes(bench, part, said, seen)
     truth = class_indices(part.label, classes)
     judged = [judge_model(m, one, seen, classes, truth) for m, one in zip(models, said)]
@@ -78,6 +72,22 @@ def judge_models(bench: Bench, names: list[str], val: pd.DataFrame) -> dict:
         difference=describe_difference(judged),
     )
     return out | dict(notes=list_notes(judged, out, tested, doubts))
+
+
+def read_models(
+    bench: Bench, names: list[str], val: pd.DataFrame
+) -> tuple[list[Model], list[PredictedClasses], np.ndarray]:
+    """Read what models predict of validation samples, and which all of them did (n,)."""
+    models = [check_model(bench, name) for name in names]
+    refuse_shared_runs(models)
+    said = [read_predicted(bench, name, val.index) for name in names]
+    seen = np.all([(one.codes >= 0).all(0) for one in said], axis=0)
+    if not seen.any():
+        raise UserError(
+            f"expected validation samples that {' and '.join(names)} predicted, found none",
+            "choose another model or filter, or train anew: assay experiment",
+        )
+    return models, said, seen
 
 
 def refuse_shared_runs(models: list[Model]) -> None:
@@ -140,7 +150,7 @@ def find_lenders(bench: Bench, model: Model, labels: pd.Series) -> list[np.ndarr
         if other.kind == "runs" and other.runs:
             said = read_predicted(bench, other.name, labels.index)
             if (said.codes >= 0).all():
-                out.append(1.0 * (said.codes == class_indices(labels, said.classes)))
+                out.append(said.mark_right(labels))
     return out
 
 
@@ -273,10 +283,7 @@ def list_notes(
     judged: list[JudgedModel], out: dict, tested: int, doubts: np.ndarray | None
 ) -> list[str]:
     """Say how to read the numbers, and what is left out."""
-    notes = [
-        "Right is what agrees with the validation label as it stands now; labels err, too.",
-        "Intervals take samples as independent: where several are of one patient or scene, they are too narrow.",
-    ]
+    notes = [RIGHT, INDEPENDENT]
     if out["unseen"]:
         who = "the model has not" if len(judged) == 1 else "not both models have"
         few = format_count(out["unseen"], "validation sample", "is", "are")

@@ -17,7 +17,7 @@ from assay.curation.predictions.runs import find_runs
 from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.system.processes import PATIENCE, ChildLost
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.class_names import name_probabilities
 from assay.curation.versioning.version_names import names_at
@@ -126,14 +126,17 @@ def retrain_run(
     # never a prediction of a test sample
     known = trainer.state.index[trainer.state["split"] == "val"][:CHECKED]
     _, probs = trainer.predict(run, [*(s.decode() for s in ids), *known], progress)
-    probs, check = probs[: len(ids)], probs[len(ids) :].argmax(1)
+    probs, check = probs[: len(ids)], probs[len(ids) :]
     before = run_predictions.read_probabilities(bench, run["key"], known)[1]
     there = ~np.isnan(before).any(1)
-    same = (check == before.argmax(1))[there].mean() if there.any() else 1
+    agree = check.argmax(1) == before.argmax(1)
+    if task_of(bench).several:
+        agree = ((check >= 0.5) == (before >= 0.5)).all(1)
+    same = agree[there].mean() if there.any() else 1
     # the graph groups copies anew when images come, and another machine rounds otherwise
     if same < 1:
         say(
-            f"note: run {run['key'][:8]}, computed again, predicts the same class as before"
+            f"note: run {run['key'][:8]}, computed again, predicts the same as before"
             f" for {same:.1%} of {format_count(there.sum(), 'val sample')}"
         )
     with suppress(OSError):  # a bench that nobody may write: computed again the next time
@@ -154,9 +157,6 @@ def compare_models(
     On the kept samples of `split` (pool or val). Returns (frame, about) as `model_disagreement` does, with the column
     sample in place of row.
     """
-    refuse_task(
-        bench, "the disagreement of models", "assay compare measures the difference of two runs"
-    )
     state = bench.state()
     ids = state.index[state.keep & (state["split"] == split)]
     if not len(ids):
@@ -178,6 +178,7 @@ def compare_models(
                 " found none: they came after it was trained",
                 "assay disagreements --predict trains it once more, to predict them",
             )
-    found, about = model_disagreement.compare_recipes(*sides)
+    several = task_of(bench).several
+    found, about = model_disagreement.compare_recipes(*sides, several=several)
     found.insert(0, "sample", ids[found.pop("row")])
     return found, about

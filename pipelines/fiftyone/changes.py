@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from assay.curation import text
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks import classification
+from assay.curation.tasks.base import Task
 from assay.curation.versioning.decision_cells import MOVES
 from assay.pipelines.fiftyone.samples import SPLIT_TAGS
 
@@ -54,6 +56,7 @@ def judge_changes(
     state: pd.DataFrame,
     since: dict[tuple[str, str, str], str],
     classes: set[str],
+    task: Task = classification.TASK,
 ) -> pd.DataFrame:
     """Judge what differs against the bench as it stands.
 
@@ -68,7 +71,7 @@ def judge_changes(
         stands = {**now.to_dict(), "tag": field == "tag" and value["name"] in now.tags}[field]
         if stands == (value["on"] if field == "tag" else value):
             continue  # somebody decided the same here
-        why = why_refused(base.split[sample], now, field, value, classes)
+        why = why_refused(base.split[sample], now, field, value, classes, task)
         other = since.get((sample, field, value["name"] if field == "tag" else ""))
         if field == "keep":  # to delete is to judge all that was seen
             other = other or since.get((sample, "label", ""))
@@ -79,7 +82,7 @@ def judge_changes(
 
 
 def why_refused(
-    split: str, now: pd.Series, field: str, value: Any, classes: set[str]
+    split: str, now: pd.Series, field: str, value: Any, classes: set[str], task: Task
 ) -> str | None:
     """Say why the bench cannot take a value, or None.
 
@@ -91,10 +94,12 @@ def why_refused(
     if field == "label":
         if not value:
             return "a label was taken away: delete the sample, or give it another label"
-        if value in classes:
-            return text.find_flaw(value)
-        new = f"a class that is new on purpose needs --new-class {value!r}"
-        return text.find_flaw(value) or new
+        names = task.members(value)
+        flaw = next(filter(None, map(text.find_flaw, names)), None)
+        unknown = next((name for name in names if name not in classes), None)
+        if flaw or unknown is None:
+            return flaw
+        return f"a class that is new on purpose needs --new-class {unknown!r}"
     if field == "split" and value not in MOVES:
         return f"expected one of the tags {', '.join(MOVES)}, found {value or 'none'}"
     if field == "tag" and (wrong := text.find_flaw(value["name"])):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.system.user_cache import cache_folder, is_made_here
-from assay.curation.tasks.base import refuse_task
+from assay.curation.tasks.base import task_of
+from assay.curation.tasks.multilabel import make_set, read_set
 from assay.pipelines.fiftyone import mongod
 
 if TYPE_CHECKING:
@@ -53,9 +54,6 @@ def connect_database(bench: Bench, trust: bool = False) -> tuple[ModuleType, boo
     alone. UserError for a database that somebody else made, unless it is to be trusted: FiftyOne runs what it finds
     beside it.
     """
-    refuse_task(
-        bench, "FiftyOne", "assay app shows them; assay export --format manifest writes them"
-    )
     mongod.find_binary()
     folder = fiftyone_folder(bench)
     if not is_made_here(folder, trust):
@@ -93,11 +91,16 @@ def open_dataset(bench: Bench, fo: ModuleType) -> fiftyone.Dataset:
     It is called like the bench's folder, and made where it is not there.
     """
     name = re.sub(r"[^a-z0-9]+", "-", bench.path.resolve().name.lower()).strip("-") or "bench"
-    return fo.load_dataset(name) if name in fo.list_datasets() else create_dataset(fo, name)
+    if name in fo.list_datasets():
+        return fo.load_dataset(name)
+    return create_dataset(fo, name, task_of(bench).several)
 
 
-def create_dataset(fo: ModuleType, name: str) -> fiftyone.Dataset:
-    """Create an empty data set whose fields say what they mean."""
+def create_dataset(fo: ModuleType, name: str, several: bool = False) -> fiftyone.Dataset:
+    """Create an empty data set whose fields say what they mean.
+
+    several: its samples have several labels, which are fo.Classifications.
+    """
     dataset = fo.Dataset(name, persistent=True)
     kinds = dict.fromkeys(("label_score", "mistakenness"), fo.FloatField) | dict.fromkeys(
         ("is_label_issue", "reviewed"), fo.BooleanField
@@ -107,7 +110,7 @@ def create_dataset(fo: ModuleType, name: str) -> fiftyone.Dataset:
             dataset.add_sample_field(
                 field,
                 fo.EmbeddedDocumentField,
-                embedded_doc_type=fo.Classification,
+                embedded_doc_type=fo.Classifications if several else fo.Classification,
                 description=words,
             )
         elif field == "issues":
@@ -116,7 +119,7 @@ def create_dataset(fo: ModuleType, name: str) -> fiftyone.Dataset:
             )
         else:
             dataset.add_sample_field(field, kinds.get(field, fo.StringField), description=words)
-    dataset.info = dict(assay=uuid.uuid4().hex)
+    dataset.info = dict(assay=uuid.uuid4().hex, several=several)
     dataset.save()
     return dataset
 
@@ -126,18 +129,31 @@ def read_dataset(dataset: fiftyone.Dataset) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        ids, labels, tags = dataset.values(["assay_id", "ground_truth.label", "tags"])
+        several = bool(dataset.info.get("several"))
+        # of several whole: where somebody took the last one away, FiftyOne has no list any more
+        field = "ground_truth" if several else "ground_truth.label"
+        ids, labels, tags = dataset.values(["assay_id", field, "tags"])
     except ValueError as e:  # somebody deleted or renamed a field there
         raise UserError(
             f"expected the fields assay_id, ground_truth and tags in FiftyOne, found: {e}",
             "rename it back",
         ) from None
+    if several:
+        labels = [read_classifications(found) for found in labels]
+        labels = [None if names is None else make_set(names) for names in labels]
     frame = pd.DataFrame(
         dict(label=pd.Series(labels, dtype=object), tags=pd.Series(tags, dtype=object))
     )
     frame.index = pd.Index(ids, dtype=object)
     frame = frame[frame.index.notna()]
     return frame[~frame.index.duplicated()]
+
+
+def read_classifications(found: fiftyone.Classifications | None) -> list[str] | None:
+    """Read the names of several labels; None where there is no label."""
+    if found is None:
+        return None
+    return [one.label for one in found.classifications or [] if one.label]
 
 
 def write_samples(
@@ -147,10 +163,11 @@ def write_samples(
 
     `frame` as `samples.sample_rows` makes it, `files` {content hash: file}. Returns how many were (added, updated).
     """
-    there = set(dataset.values("assay_id"))
+    there, several = set(dataset.values("assay_id")), bool(dataset.info.get("several"))
     frame = frame[frame.content_hash.map(files).notna()]
     new = frame[~frame.index.isin(there)]
-    old = {row.Index: sample_fields(fo, row) for row in frame[frame.index.isin(there)].itertuples()}
+    rows = frame[frame.index.isin(there)].itertuples()
+    old = {row.Index: sample_fields(fo, row, several) for row in rows}
     if old:
         for field in ("tags", *FIELDS):
             if field != "assay_id":
@@ -164,7 +181,7 @@ def write_samples(
             fo.Sample(
                 files[r.content_hash],
                 metadata=fo.ImageMetadata(width=int(r.width), height=int(r.height)),
-                **sample_fields(fo, r),
+                **sample_fields(fo, r, several),
             )
             for r in new.itertuples()
         ]
@@ -172,24 +189,30 @@ def write_samples(
     return len(new), len(old)
 
 
-def sample_fields(fo: ModuleType, row: tuple) -> dict:
+def sample_fields(fo: ModuleType, row: tuple, several: bool = False) -> dict:
     """Return one sample as fields of FiftyOne.
 
-    None where there is no value.
+    None where there is no value. several: labels are sets of classes; a set as a whole has no probability.
     """
 
     def has(value):
         return value is not None and value == value
 
-    label = fo.Classification(label=row.label) if has(row.label) else None
+    def make_label(value, **more):
+        if not has(value):
+            return None
+        if not several:
+            return fo.Classification(label=value, **more)
+        names = [fo.Classification(label=name) for name in read_set(value)]
+        return fo.Classifications(classifications=names)
+
+    confidence = float(row.confidence) if has(row.confidence) else None
     score = float(row.score) if has(row.score) else None
     return dict(
         assay_id=row.Index,
         tags=row.tags,
-        ground_truth=label,
-        prediction=fo.Classification(label=row.prediction, confidence=float(row.confidence))
-        if has(row.prediction)
-        else None,
+        ground_truth=make_label(row.label),
+        prediction=make_label(row.prediction, confidence=confidence),
         label_score=score,
         mistakenness=None if score is None else 1 - score,
         is_label_issue=bool(row.flagged) if has(row.flagged) else None,

@@ -11,6 +11,7 @@ import numpy as np
 
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 from assay.curation.versioning import pointers
 from assay.curation.versioning.changes import find_known_labels, read_former_names
 from assay.curation.versioning.version_names import rename_labels
@@ -76,9 +77,8 @@ def find_changes(
         classes = find_known_labels(bench, con) | set(new_classes)
         # a data set that was pushed before a rename shows the old name
         there, _ = read_former_names(con, read_dataset(dataset), classes)
-    return changes.judge_changes(
-        base, there, state, changes.edits_since(bench, shown.upto), classes
-    )
+    since = changes.edits_since(bench, shown.upto)
+    return changes.judge_changes(base, there, state, since, classes, task_of(bench))
 
 
 def push_samples(

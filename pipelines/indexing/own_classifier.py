@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features.neighbor_graph import load_nodes
+from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.scoring import find_targets, without_locked
+from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.shards import Shards
+from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
+from assay.pipelines.indexing.own_set_classifier import FOLDS, FoldNews, predict_set_rows
 from assay.pipelines.indexing.scan import ScanOptions, build_graph, embed_samples
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FOLDS = 5
 
 
 @shared_lock
@@ -34,7 +36,9 @@ def predict_by_classifier(
 
     model: a scikit-learn classifier with predict_proba, fitted to copies of itself on the embeddings of kept, labelled
     train samples: out of fold for these, near duplicates in one fold; on all of them for val and pool, but for near
-    duplicates of what it predicts. Frame by sample, without test and guard; a column a class, rows sum to 1.
+    duplicates of what it predicts. Frame by sample, without test and guard; a column a class, rows sum to 1. With
+    several labels a sample it is one that takes targets (m, k) of 0 and 1, such as OneVsRestClassifier or
+    MultiOutputClassifier, and each probability is by itself.
     """
     import pandas as pd
 
@@ -45,46 +49,28 @@ def predict_by_classifier(
             "for example sklearn.linear_model.LogisticRegression(), or CalibratedClassifierCV(yours)",
         )
     state = bench.state()
+    options = replace(options, embedder=options.embedder or media_of(bench).embedders[0])
     folder, _ = embed_samples(bench, state, options, say, progress)
     build_graph(bench, state, folder)
     part = without_locked(state)
     X = np.asarray(Shards(bench.arrays / "embeddings" / folder).rows(part.content_hash))
     graph, at = load_nodes(bench, state)
     groups = pd.Series(graph.groups[at], state.index)
-    classes, y = find_targets(part)
+    task = task_of(bench)
+    classes, y = find_targets(part, None, task)
     # what nearly equals a val, test or guard sample would tell its answer
     asked = groups[state.keep & state.split.isin(("val", "test", "guard"))]
-    fitted = (y >= 0) & ~groups[part.index].isin(asked).to_numpy()
-    probs = predict_rows(
-        model,
-        X,
-        np.array(classes, object),
-        np.where(fitted, y, -1),
-        groups[part.index].to_numpy(),
-        FoldNews(say, progress),
-    )
+    fitted = is_labelled(y) & ~groups[part.index].isin(asked).to_numpy()
+    y[~fitted] = -1
+    news, alike = FoldNews(say, progress), groups[part.index].to_numpy()
+    if task.several:
+        probs = predict_set_rows(model, X, y, alike, news)
+    else:
+        probs = predict_rows(model, X, np.array(classes, object), y, alike, news)
     say(
         f"model       {type(model).__name__}, {FOLDS} folds of {format_count(fitted.sum(), 'train sample')}"
     )
     return pd.DataFrame(probs, part.index, classes)
-
-
-class FoldNews:
-    """Say which fold a model is fitted to: a bar at once, lines where it takes long."""
-
-    SOON = 5  # seconds after which a line is due
-
-    def __init__(self, say: Tell, progress: Progress | None) -> None:
-        self.say, self.progress, self.last = say, progress, time.monotonic()
-
-    def tell(self, done: int, folds: int) -> None:
-        """Say which fit begins after `done`; the last is of all folds."""
-        text = f"fold {done + 1} of {folds}" if done < folds else "all folds, for val and pool"
-        if self.progress:
-            self.progress(done / (folds + 1), f"model: {text}")
-        if time.monotonic() - self.last > self.SOON:
-            self.last = time.monotonic()
-            self.say(f"model       {text}")
 
 
 def predict_rows(

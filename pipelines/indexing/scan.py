@@ -30,7 +30,7 @@ from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.system.processes import PATIENCE
-from assay.curation.tasks.base import OtherTask, refuse_task, task_of
+from assay.curation.tasks.base import refuse_task, task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
@@ -88,12 +88,6 @@ def scan(
     media = media_of(bench)
     options = replace(options, embedder=options.embedder or media.embedders[0])
     # refused before anything is done
-    if own.probs is not None and not own.said:
-        refuse_task(
-            bench,
-            "a model of your own",
-            "--pred-probs takes its probabilities: a column a class, each from 0 to 1",
-        )
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
     match = match_set_probs if task_of(bench).name == "multilabel" else match_probs
@@ -297,10 +291,7 @@ def record_issues(bench: Bench, state: pd.DataFrame, say: Tell) -> None:
 
 def describe_gaps(bench: Bench) -> str:
     """Describe the gaps in one line."""
-    try:
-        rows = gaps.find_gaps(bench)
-    except OtherTask as e:
-        return f"gaps        {e.problem}"
+    rows = gaps.find_gaps(bench)
     if not len(rows):
         return "gaps        none that stands out"
     errors, more = max(0, rows.explains[0]), say_left_out(rows)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import task_of
 
 TYPICAL, EDGE = 8, 4  # pictures of a cluster: nearest to its centre, farthest from it
 EACH = 12  # pictures of either half of a gap
@@ -91,11 +92,12 @@ def gap_parts(
     """Load the pictures of gaps: errors on val, then the pool."""
     state, wrong, parts = bench.state(), model_errors.find_model_errors(bench, version, run), []
     unlocked = state.index[state.keep & ~state.split.isin(LOCKED)]
-    wrong = wrong[wrong.wrong & wrong.index.isin(unlocked)]
+    wrong, show = wrong[wrong.index.isin(unlocked)], task_of(bench).show
     for row in rows.itertuples():
         mine = gaps.gap_members(bench, row.gap)
-        errors = wrong[wrong.index.isin(mine)].head(EACH)
-        text = [f"labelled {a}, predicted {b}" for a, b in zip(errors.label, errors.said)]
+        errors = model_errors.errors_within(bench, wrong, mine, row.of_class).head(EACH)
+        pairs = zip(errors.label.map(show), errors.said.map(show))
+        text = [f"labelled {a}, predicted {b}" for a, b in pairs]
         halves = {
             "Wrong on val": picture_frame(state.loc[errors.index], text=text),
             "In the pool from there": picture_frame(

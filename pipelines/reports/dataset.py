@@ -13,7 +13,6 @@ from assay.curation.predictions import model_errors
 from assay.curation.selection import triggers
 from assay.curation.slicing import cluster_table, gaps
 from assay.curation.splits import LOCKED
-from assay.curation.tasks.base import OtherTask
 from assay.curation.text import format_count
 from assay.pipelines.reports.map_picture import make_map
 from assay.pipelines.reports.phrases import cut, sentence, true_minus
@@ -168,30 +167,20 @@ EXAMPLES = 4  # pictures of an issue kind, or of what a trigger caught
 KINDS, WHOLE = 16, 8  # rows of either kind at most
 
 
-def list_gaps(bench: Bench) -> pd.DataFrame:
-    """List the gaps; none where samples have several labels."""
-    import pandas as pd
-
-    try:
-        return gaps.find_gaps(bench)
-    except OtherTask:
-        return pd.DataFrame(columns=gaps.COLUMNS)
-
-
 def collect_facts(bench: Bench) -> dict | None:
     """Collect gaps, other issues, what triggers caught, and the map.
 
     None where the bench is not scanned as it stands. No test or guard sample is pictured or judged.
     """
     try:
-        found, wrong = list_gaps(bench), model_errors.find_model_errors(bench)
+        found, judged = gaps.find_gaps(bench), model_errors.find_model_errors(bench)
         issues, state = bench.issues(), bench.state()
         regions = cluster_table.tabulate_clusters(bench, level="coarse")
         active = triggers.active_triggers(bench)
     except UserError:
         return None
     unlocked = state[~state.split.isin(LOCKED)]  # leakage that is held out is still to be seen
-    wrong = wrong[wrong.wrong & wrong.index.isin(unlocked.index[unlocked.keep])]
+    judged = judged[judged.index.isin(unlocked.index[unlocked.keep])]
 
     def pictures(ids: Iterable, most: int, said: pd.Series | None = None) -> list[dict]:
         part = unlocked.loc[[s for s in ids if s in unlocked.index][:most]]
@@ -200,10 +189,11 @@ def collect_facts(bench: Bench) -> dict | None:
 
     rows = []
     for row in found.head(GAPS).to_dict("records"):
-        mine = wrong.index[wrong.index.isin(gaps.gap_members(bench, row["gap"]))]
+        members = gaps.gap_members(bench, row["gap"])
+        mine = model_errors.errors_within(bench, judged, members, row["of_class"]).index
         # where the bench lies here is nobody's business elsewhere
         row["action"] = row["action"].replace(f"-b {bench.given}", f"-b {bench.path.name}")
-        rows.append(row | dict(pictures=pictures(mine, EACH, wrong.said)))
+        rows.append(row | dict(pictures=pictures(mine, EACH, judged.said)))
     kinds, whole = [], []
     for kind, of in issues[issues.kind != "label"].groupby("kind", sort=False):
         whole += [(kind, why) for why in of.why[of["sample"].isna()]]

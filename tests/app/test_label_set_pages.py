@@ -2,15 +2,17 @@
 
 import json
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
 
 from assay.app.server import audit_sheet
 from assay.curation.features import image_map
-from tests.browser import find_barriers, until
+from tests.browser import find_barriers, until, workbench
 from tests.helpers import run_assay
-from tests.label_sets import scan_sets, truth_of
+from tests.label_sets import scan_sets, scan_sites, truth_of
+from tests.runs import store_sets
 
 pytestmark = [pytest.mark.browser, pytest.mark.daily]
 
@@ -20,6 +22,11 @@ def bench(tmp_path_factory):
     out = scan_sets(tmp_path_factory.mktemp("sets"))
     image_map.sketch_map(out)
     return out
+
+
+@pytest.fixture(scope="module")
+def gapped(tmp_path_factory):
+    return scan_sites(tmp_path_factory.mktemp("gaps"))
 
 
 @pytest.fixture
@@ -112,3 +119,45 @@ def test_the_sheet_of_a_queue_is_decided_by_toggles(bench, chrome, tmp_path):
     assert json.loads(rows.label[0]) == sorted([*json.loads(given), other])
     assert run_assay("edit", tmp_path / "d.csv", "--who", "ann", "-b", bench.path)[0] == 0
     assert json.loads(bench.state().label[sample]) == sorted([*json.loads(given), other])
+
+
+def test_models_show_what_is_missed_and_added_and_each_number_opens_its_samples(bench, open_page):
+    state = bench.state()
+    val = state[state["split"] == "val"]
+    swapped = {
+        s: sorted({n.replace("music", "food") for n in json.loads(v)}) for s, v in val.label.items()
+    }
+    for seed in (0, 1):
+        store_sets(bench, "v1", "mlp", seed, swapped)
+    page = open_page("/models?who=ann&a=v1%2Fmlp&b=probe", ".assay-models[data-ready]")
+    row = page.locator("table.classes tbody tr", has=page.get_by_role("link", name="music"))
+    link = row.locator("td").nth(4).locator("a").first
+    n = int(val.label.map(lambda v: "music" in json.loads(v)).sum())
+    assert link.inner_text() == str(n)
+    link.click()
+    page.locator(f".assay-models .shots[data-total='{n}']").wait_for()
+    assert "music given, and not predicted" in page.locator(".shots h2").inner_text()
+    page.keyboard.press("Escape")
+    bad = page.locator(".matrix td.bad a").first
+    address, seen = bad.get_attribute("href"), float(bad.inner_text())
+    where = " and ".join(f"({q})" for q in parse_qs(urlsplit(address).query)["q"])
+    found = bench.samples(where)
+    assert len(found) == seen == sum("music" in v and "food" not in v for v in val.label)
+    assert find_barriers(page) == []
+
+
+def test_gaps_say_what_an_error_is_and_show_sets_in_words(gapped, chrome):
+    with workbench(gapped.path) as server:
+        page = server.page(chrome, "/gaps?who=ann")
+        page.get_by_text("given or predicted, and not both").first.wait_for(timeout=120_000)
+        page.locator(".assay-gap", has_text="3. ").wait_for()  # of no class
+        card = page.locator(".assay-gap").first.inner_text()
+        command = page.locator("code").first.inner_text()
+        assert "predicted(" in command and "music" in command and "sample in" not in command
+        assert "class music" in card and "high error" in card
+        captions = page.locator("figcaption").all_inner_texts()
+        assert any("→" in words for words in captions) and not any("[" in w for w in captions)
+        page.get_by_role("button", name="All about it").first.click()
+        page.get_by_role("heading", name="Wrong on validation").wait_for()
+        assert find_barriers(page) == [] and not page.failed and not page.foreign
+        page.context.close()

@@ -19,14 +19,14 @@ export function models(root, component) {
   let view = readAddress(), said = null, list = null, asked = 0, stopped = false, colours = new Map(), from = null, around = "", most = FEW;
   const home = location.pathname, chosen = () => [view.a, view.b].filter(Boolean);
   const filterQuery = (next) => { const q = new URLSearchParams(); for (const c of next.chips) q.append("q", c); if (next.search) q.set("search", next.search); return q; };
-  const link = (cell) => browseLink(view, conditionsOf(cell, chosen()), root.who), colourOf = (name) => colours.get(name) ?? "#8a919b";
+  const link = (cell) => browseLink(view, conditionsOf(cell, chosen(), said?.several), root.who), colourOf = (name) => colours.get(name) ?? "#8a919b";
   const go = (page) => component().setTriggerValue("wanted", page), hand = (what, some) => component().setTriggerValue("handed", { what, ...some });
   const filter = new FilterBar({ apply, view: () => view, leave: () => matrix.table.querySelector("td[tabindex='0']")?.focus(), size() {}, facets() {}, saveView() {}, openView() {}, dropped() {}, elsewhere: { path: "/browse", text: "Browse", title: "the same filter as pictures" } });
   filter.elsewhere.onpointerenter = filter.elsewhere.onpointerdown = filter.elsewhere.onfocus = () => { filter.elsewhere.href = browseLink(view, [], root.who); };
   const left = new ModelList({ choose: (change) => load({ ...view, ...change, cell: null }), view: () => view, go });
   const matrix = new Matrix({ open, link, view: () => view });
   const table = new ClassTable({ open, link, browse: (name) => browseLink(view, [`label = '${name.replaceAll("'", "''")}'`, "split = 'val'", "keep"], root.who), seeds: () => said.models.map((m) => m.seeds) });
-  const pictures = new Pictures({ view: () => view, models: chosen, scanned: () => list?.scanned, link, hand, close, colourOf, part: (part) => open({ ...view.cell, part }, from) });
+  const pictures = new Pictures({ view: () => view, models: chosen, several: () => said?.several, scanned: () => list?.scanned, link, hand, close, colourOf, part: (part) => open({ ...view.cell, part }, from) });
   const offline = make("div", { class: "offline", role: "alert", hidden: true }), summary = make("div", { class: "summary" }), notes = make("ul", { class: "notes quiet" });
   const wrong = make("div", { class: "trouble", role: "alert", hidden: true }), shows = make("div", { class: "parts", role: "group", "aria-label": "what the matrix shows" });
   const find = make("input", { type: "search", placeholder: "find a class …", "aria-label": "find a class", maxlength: "300", list: "assay-models-classes", autocomplete: "off" }), names = make("datalist", { id: "assay-models-classes" });
@@ -99,8 +99,8 @@ export function models(root, component) {
   }
   function summarize() {
     const card = (m, i) => make("div", { class: `card ${"ab"[i]}` }, make("h2", {}, make("span", { class: "letter", text: "AB"[i] }), make("span", { text: clip(name(m), 60), title: m.name })), make("p", { class: "large" }, whisker(m.accuracy, "ab"[i]), make("span", { text: interval(m.accuracy) })),
-      make("p", { class: "quiet", text: `accuracy, n ${count(said.n)}${m.seeds > 1 ? `, ${count(m.seeds)} seeds` : ""}; balanced ${interval(m.balanced)}` }),
-      make("p", {}, make("b", { text: amount(m.errors) }), m.errors === 1 ? " error" : " errors", m.doubted === null ? "" : `: ${amount(m.doubted)} of doubted labels, ${amount(m.reviewed)} of labels that people reviewed`));
+      make("p", { class: "quiet", text: `${said.several ? "share of labels right" : "accuracy"}, n ${count(said.n)}${m.seeds > 1 ? `, ${count(m.seeds)} seeds` : ""}; ${said.several ? `exact match ${interval(m.exact)}` : `balanced ${interval(m.balanced)}`}` }),
+      make("p", {}, make("b", { text: amount(m.errors) }), `${said.several ? " wrong label" : " error"}${m.errors === 1 ? "" : "s"}`, m.doubted === null ? "" : `: ${amount(m.doubted)} of doubted ${said.several ? "samples" : "labels"}, ${amount(m.reviewed)} of ${said.several ? "samples" : "labels"} that people reviewed`));
     const parts = said.models.map(card), d = said.difference;
     if (d) parts.push(make("div", { class: "card" }, make("h2", { text: "B − A" }), make("p", { class: "large", text: difference(d) }), make("p", { class: "quiet", text: `paired, n ${count(d.n)}, 95 %` }), make("p", {}, make("b", { text: d.word })), make("button", { text: "swap A and B", onclick: () => load({ ...view, a: view.b, b: view.a, cell: null }) })));
     summary.replaceChildren(...parts);

@@ -9,7 +9,7 @@ export class Matrix {
   constructor(actions) { // open(cell, from), link(cell), view()
     this.actions = actions;
     this.at = [0, 0];
-    this.table = make("table", { role: "grid", "aria-label": "confusion matrix: labels in rows, predictions in columns" });
+    this.table = make("table", { role: "grid" });
     this.root = make("div", { class: "matrix" }, this.table);
     this.about = make("div", { class: "pairs" });
     this.legend = make("div", { class: "legend" });
@@ -19,6 +19,7 @@ export class Matrix {
   show(said, { most = FEW, around = "" } = {}) {
     this.said = said;
     this.two = said.models.length > 1;
+    this.table.setAttribute("aria-label", said.several ? "classes missed in rows, where those in columns are added; on the diagonal both name the class" : "confusion matrix: labels in rows, predictions in columns");
     const k = said.classes.length, width = this.two ? 2 : 1;
     this.cells = new Map(said.cells.map(([i, j, ...rest]) => [i * k + j, Array.from({ length: width }, (_, m) => rest.slice(3 * m, 3 * m + 3))]));
     this.chosen = this.choose(most, said.classes.indexOf(around));
@@ -38,7 +39,7 @@ export class Matrix {
   byChange() { return this.two && this.actions.view().show === "change"; }
   draw() {
     const { classes, rows } = this.said, show = this.actions.view().show, { chosen } = this;
-    const head = make("tr", {}, make("th", { class: "corner" }, make("span", { text: "label ↓ prediction →" })), ...chosen.map((j) => make("th", { scope: "col", title: classes[j] }, make("span", { text: clip(classes[j], 60) }))));
+    const head = make("tr", {}, make("th", { class: "corner" }, make("span", { text: this.said.several ? "missed ↓ where added →" : "label ↓ prediction →" })), ...chosen.map((j) => make("th", { scope: "col", title: classes[j] }, make("span", { text: clip(classes[j], 60) }))));
     const body = chosen.map((i, row) => make("tr", {}, make("th", { scope: "row", title: `${classes[i]}, ${count(rows[i].n)} samples` }, make("span", { text: clip(classes[i], 60) }), make("small", { text: count(rows[i].n) })), ...chosen.map((j, column) => this.cell(i, j, row, column, show))));
     this.table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...body));
     this.at = this.at.map((x) => Math.min(x, chosen.length - 1));
@@ -53,22 +54,26 @@ export class Matrix {
     const shown = off.filter(([i, j]) => inside.has(i) && inside.has(j)), left = this.chosen.length < classes.length;
     const pairs = left ? this.worst().slice(0, PAIRS) : [], named = (i) => clip(classes[i], 40);
     this.about.hidden = !left;
-    this.about.replaceChildren(make("p", { class: "quiet", text: `${count(this.chosen.length)} of ${count(classes.length)} classes, those confused most; their cells hold ${amount(sum(shown))} of ${amount(sum(off))} errors${this.two ? " of A" : ""}. The table below has every class. ${pairs.length ? "Most confused:" : ""}` }), ...pairs.map((c) => {
-      const cell = { label: classes[c[0]], said: classes[c[1]], part: c[4] === 0 && this.two ? "b" : "a" }, link = make("a", { class: "button", href: this.actions.link(cell), title: `labelled ${classes[c[0]]}, predicted ${classes[c[1]]}` }, `${named(c[0])} → ${named(c[1])}`, make("b", { text: this.byChange() ? change(c[5] - c[2]) : amount(cell.part === "b" ? c[5] : c[2]) }));
+    this.about.replaceChildren(make("p", { class: "quiet", text: `${count(this.chosen.length)} of ${count(classes.length)} classes, those confused most; their cells hold ${amount(sum(shown))} of ${amount(sum(off))} ${this.said.several ? "pairs of a class missed where another is added" : "errors"}${this.two ? " of A" : ""}. The table below has every class. ${pairs.length ? "Most confused:" : ""}` }), ...pairs.map((c) => {
+      const cell = { label: classes[c[0]], said: classes[c[1]], part: c[4] === 0 && this.two ? "b" : "a" }, link = make("a", { class: "button", href: this.actions.link(cell), title: this.words(c[0], c[1], 999) }, `${named(c[0])} → ${named(c[1])}`, make("b", { text: this.byChange() ? change(c[5] - c[2]) : amount(cell.part === "b" ? c[5] : c[2]) }));
       link.onclick = (e) => { if (e.ctrlKey || e.metaKey || e.shiftKey) return; e.preventDefault(); this.actions.open(cell, link); };
       return link;
     }));
   }
+  words(i, j, most = 80) { // what a cell counts
+    const [one, other] = [i, j].map((c) => clip(this.said.classes[c], most));
+    return this.said.several && i !== j ? `${one} given and not predicted, where ${other} is predicted and not given` : `labelled ${one}, predicted ${other}`;
+  }
   cell(i, j, row, column, show) {
     const { classes, rows } = this.said, found = this.cells.get(i * classes.length + j), right = i === j;
     const td = make("td", { role: "gridcell", tabindex: "-1", data: { i, j, row, column } });
-    if (!found) { td.setAttribute("aria-label", `labelled ${clip(classes[i], 80)}, predicted ${clip(classes[j], 80)}: none`); return td; }
+    if (!found) { td.setAttribute("aria-label", `${this.words(i, j)}: none`); return td; }
     const [a, b = [0, 0, 0]] = found, n = Math.max(1, rows[i].n), by = this.byChange(), moved = b[0] - a[0];
     const number = by ? change(moved) : show === "share" ? percent(a[0] / n) : amount(a[0]);
     const depth = by ? Math.min(1, Math.abs(moved) / Math.max(3, 0.15 * n)) : Math.sqrt(a[0] / n), good = by ? moved > 0 === right : right;
     td.className = `${by && Math.abs(moved) < 0.05 ? "same" : good ? "good" : "bad"}${a[1] > 0 && !right ? " doubted" : ""}`;
     td.style.setProperty("--deep", depth.toFixed(3));
-    const doubt = a[1] ? `; ${amount(a[1])} of doubted labels` : "", words = `labelled ${clip(classes[i], 80)}, predicted ${clip(classes[j], 80)}: ${amount(a[0])} of ${count(rows[i].n)} (${percent(a[0] / n)})${this.two ? ` by A, ${amount(b[0])} by B` : ""}${doubt}`;
+    const doubt = a[1] ? `; ${amount(a[1])} of doubted labels` : "", words = `${this.words(i, j)}: ${amount(a[0])} of ${count(rows[i].n)} (${percent(a[0] / n)})${this.two ? ` by A, ${amount(b[0])} by B` : ""}${doubt}`;
     td.title = words;
     td.setAttribute("aria-label", words);
     const zero = !by && a[0] === 0;

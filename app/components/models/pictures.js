@@ -9,7 +9,7 @@ import { conditionsOf, samplesQuery } from "./sets.js";
 const PARTS = { a: "by A", b: "by B", went: "by A alone", came: "by B alone" };
 
 export class Pictures {
-  constructor(actions) { // view(), models(), scanned(), link(cell), hand(what, chosen), close(), part(name), colourOf(name)
+  constructor(actions) { // view(), models(), several(), scanned(), link(cell), hand(what, chosen), close(), part(name), colourOf(name)
     this.actions = actions;
     this.asked = 0;
     const selection = { size: 0, marks: new Uint8Array(0), has: () => false, toggle: (row) => this.review(row), range() {}, set() {}, all() {}, restore() {}, changed() {} };
@@ -27,7 +27,7 @@ export class Pictures {
       make("div", { class: "top" }, this.title, make("button", { class: "icon", title: "close (Escape)", "aria-label": "close", onclick: () => actions.close() }, icon(ICONS.close))), this.parts, this.says, this.tools, make("div", { class: "middle" }, this.grid.root, this.empty));
   }
   async show(cell) {
-    const mine = ++this.asked, view = this.actions.view(), models = this.actions.models(), conditions = conditionsOf(cell, models);
+    const mine = ++this.asked, view = this.actions.view(), models = this.actions.models(), conditions = conditionsOf(cell, models, this.actions.several());
     this.root.hidden = false;
     this.name(cell, models);
     this.says.textContent = "…";
@@ -48,10 +48,14 @@ export class Pictures {
   }
   name(cell, models) {
     const named = (name) => [make("i", { style: { "--c": this.actions.colourOf(name) } }), make("b", { text: clip(name, 80), title: name })];
-    const words = cell.label === undefined ? ["wrongly called ", ...named(cell.said)] : ["labelled ", ...named(cell.label), ...(cell.said === undefined ? [cell.doubted ? ", called otherwise, label doubted" : ", called otherwise"] : [cell.said === cell.label ? ", called so" : ", called ", ...(cell.said === cell.label ? [] : named(cell.said))])];
-    this.title.replaceChildren(...words);
+    const { label, said } = cell, doubt = cell.doubted ? ", label doubted" : "";
+    if (this.actions.several() && label !== said) this.title.replaceChildren(...(label === undefined ? [...named(said), ` predicted, and not given${doubt}`] : [...named(label), ` given, and not predicted${doubt}`, ...(said === undefined ? [] : [", where ", ...named(said), " is, and is not given"])]));
+    else this.title.replaceChildren(...this.words(cell, named));
     this.parts.hidden = !models[1];
     this.parts.replaceChildren(...(models[1] ? Object.entries(PARTS).map(([part, text]) => make("button", { text, "aria-pressed": String(part === cell.part), onclick: () => this.actions.part(part) })) : []));
+  }
+  words(cell, named) { // of one label a sample, or of a class that is given and predicted
+    return cell.label === undefined ? ["wrongly called ", ...named(cell.said)] : ["labelled ", ...named(cell.label), ...(cell.said === undefined ? [cell.doubted ? ", called otherwise, label doubted" : ", called otherwise"] : [cell.said === cell.label ? ", called so" : ", called ", ...(cell.said === cell.label ? [] : named(cell.said))])];
   }
   offer(cell, total) {
     const link = make("a", { class: "button", href: this.actions.link(cell), text: `Browse ${count(total)}` });

@@ -47,12 +47,17 @@ class Gap(Part):
     kind: str = says("what kind of gap it is")
     region: str = says("the part of the data")
     facets: str = says("what the part is told by")
+    of_class: str | None = says("the class that it is of")
     against: str = says("what it is compared with")
     train: int = says("samples of train")
     val: int = says("samples of val")
     pool: int = says("samples of the pool")
+    unit: str = says(
+        "what errors count: sample; or label, with several a sample: each class that label or prediction names"
+    )
+    judged: int = says("how many of these the model was asked about")
     errors: int = says("val errors in it")
-    rate: float | None = says("share of its val samples that are wrong")
+    rate: float | None = says("share of these that are wrong")
     low: float | None = says("lower end of its 95 % interval")
     high: float | None = says("upper end")
     rest: float | None = says("the rate of the others")

@@ -169,12 +169,11 @@ def test_skipped_answers_and_predictions_are_no_labels(tmp_path):
         ("rectanglelabels", {"x": 1, "rectanglelabels": ["ape"]}, "boxes"),
         ("brushlabels", {"rle": [1], "brushlabels": ["ape"]}, "masks"),
         ("textarea", {"text": ["an ape"]}, "texts"),
-        ("choices", {"choices": ["ape", "bee"]}, "several classes"),
     ],
 )
 def test_other_answers_are_refused_and_the_pictures_can_be_had(kind, value, said, tmp_path):
     tasks = tasks_of("ape", "bee", "ape", "bee")
-    result = dict(from_name="it" if kind != "choices" else "choice", to_name="image", type=kind)
+    result = dict(from_name="it", to_name="image", type=kind)
     tasks[1]["annotations"][0]["result"] = [result | dict(value=value)]
     path = write_tasks(tmp_path / "in", tasks)
     with pytest.raises(UserError, match=f"found {said}.*\n.*--pictures-only"):
