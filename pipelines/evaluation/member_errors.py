@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.curation.predictions.model_predictions import Model, PredictedClasses
-from assay.curation.statistics import contrasts, multiple_testing
+from assay.curation.statistics import contrasts
 from assay.curation.statistics.clustered import grouped_accuracy
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import list_members, task_of
@@ -21,6 +21,7 @@ from assay.curation.versioning.class_list import order_classes
 from assay.pipelines.evaluation.model_confusions import (
     PAIR,
     JudgedModel,
+    adjust_differences,
     describe_difference,
     find_lenders,
     judge_models,
@@ -28,7 +29,6 @@ from assay.pipelines.evaluation.model_confusions import (
     mean_count,
     read_models,
 )
-from assay.pipelines.evaluation.pairwise import judge_runs
 from assay.pipelines.evaluation.slice_effects import FEW
 from assay.pipelines.evaluation.test_set import interval_to_dict
 
@@ -165,11 +165,7 @@ def describe_members(
             row["difference"] = interval_to_dict(e) | dict(n=int(asked.sum()))
             found.append(e)
         rows.append(row)
-    tested = [row for row in rows if row["difference"]]
-    adjusted = multiple_testing.adjust_holm([e.p for e in found])
-    for row, wide, p in zip(tested, multiple_testing.holm_intervals(found), adjusted):
-        row["difference"] |= dict(p_holm=float(p), word=judge_runs(wide))
-    return rows, len(tested)
+    return rows, adjust_differences(rows, found)
 
 
 def describe_member(

@@ -212,11 +212,16 @@ def describe_classes(
             row["difference"] = interval_to_dict(e)
             found.append(e)
         rows.append(row)
+    return rows, adjust_differences(rows, found)
+
+
+def adjust_differences(rows: list[dict], found: list[Estimate]) -> int:
+    """Allow for how many classes had their difference tested, and count them."""
     tested = [row for row in rows if row["difference"]]
     adjusted = multiple_testing.adjust_holm([e.p for e in found])
     for row, wide, p in zip(tested, multiple_testing.holm_intervals(found), adjusted):
         row["difference"] |= dict(p_holm=float(p), word=judge_runs(wide))
-    return rows, len(tested)
+    return len(tested)
 
 
 def describe_class(

@@ -92,10 +92,8 @@ def read_members(model: Any, fitted: Any, said: Any, k: int) -> np.ndarray:
         columns = [p[:, list(own).index(1)] for p, own in zip(said, kinds)]
         return check_range(model, np.stack(columns, axis=1))
     found = np.asarray(said) if not isinstance(said, list) else np.empty(0)
-    if (
-        k == 1 and found.ndim == 2 and found.shape[1] == 2
-    ):  # it took one class for a question of two answers
-        found = found[:, 1:]
+    if k == 1 and found.ndim == 2 and found.shape[1] == 2:
+        found = found[:, 1:]  # it took one class for a question of two answers
     if found.ndim != 2 or found.shape[1] != k:
         what = f"a list of {len(said)}" if isinstance(said, list) else f"shape {found.shape}"
         raise UserError(
