@@ -224,7 +224,8 @@ def gap_error_sentences(row: dict) -> list[str]:
     several = row["unit"] == "label"
     of = f"of its {row['val']:,} validation images."
     if several:
-        of = f"of {row['judged']:,} labels of its {row['val']:,} validation samples."
+        judged, val = format_count(row["judged"], "label"), format_count(row["val"], "sample")
+        of = f"of {judged} of its {val} in validation."
     return [
         f"The model, asked without having seen them, is wrong about {row['errors']:,} {of}",
         *(

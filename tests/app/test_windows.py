@@ -201,7 +201,7 @@ def test_what_is_explained_can_be_counted_by_hand():
         )["sentences"][-1]
     )
     row = dict.fromkeys(gap_evidence.COLUMNS, np.nan) | dict(
-        errors=8, val=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90
+        errors=8, val=10, judged=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90
     )
     row |= dict(explains=7.0, explains_low=4.0, explains_high=9.0)
     text = " ".join(explanations.explain_gap(row)["sentences"])

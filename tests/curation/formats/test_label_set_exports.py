@@ -74,7 +74,7 @@ def test_torch_has_a_column_of_0_and_1_for_each_class(bench, tmp_path):
     assert image.size == (8, 8) and target.dtype == np.float32 and target.tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize("format", ["folders", "label-studio", "fiftyone"])
+@pytest.mark.parametrize("format", ["folders", "fiftyone"])
 def test_formats_of_one_class_say_which_hold_sets(bench, tmp_path, format):
     with pytest.raises(UserError) as e:
         bench.export(tmp_path / "out", format=format)

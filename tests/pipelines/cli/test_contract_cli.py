@@ -68,13 +68,16 @@ def add(verbs):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-verbs\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[assay.pipelines.cli]\nmine = my_verbs\n")
     monkeypatch.syspath_prepend(tmp_path)
-    plugins.discover.cache_clear()
+    made = plugins.discover, main.make_parser
+    for cached in made:
+        cached.cache_clear()
     try:
         assert main.main(["pixels", "-b", "somewhere"]) == 0
         assert capsys.readouterr().out == "counting in somewhere\n"
         assert main.list_groups()[-1].__name__ == "my_verbs"
     finally:
-        plugins.discover.cache_clear()
+        for cached in made:
+            cached.cache_clear()
 
 
 def test_choices_are_those_of_the_code_that_is_loaded_later():
