@@ -79,9 +79,8 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
     if review and (doubted or row["kind"] == "disagreement"):
         act = "review"
     task, of_class = task_of(bench), row["of_class"]
-    of_class = (
-        of_class if isinstance(of_class, str) else None
-    )  # a frame's empty cell is not a number
+    if not isinstance(of_class, str):
+        of_class = None  # a frame's empty cell is not a number
     condition, whole = find_condition(table, members, task.several, of_class)
     kind, _, region = row["gap"].partition(": ")
     return GapCard(

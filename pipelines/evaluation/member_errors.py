@@ -22,6 +22,7 @@ from assay.pipelines.evaluation.model_confusions import (
     PAIR,
     JudgedModel,
     adjust_differences,
+    count_places,
     describe_difference,
     find_lenders,
     judge_models,
@@ -198,24 +199,8 @@ def count_pairs(judged: list[JudgedSets], doubts: np.ndarray | None) -> list[lis
 
     Lists as count_cells has them.
     """
-    m, k = judged[0].has.shape
-    weights = np.ones(m) if doubts is None else doubts
-    counts: dict[int, list] = {}
-    for number, one in enumerate(judged):
-        places, at = list_pairs(one)
-        found, inverse = np.unique(places, return_inverse=True)
-        count = np.bincount(inverse) / len(one.said)
-        doubted = np.bincount(inverse, weights[at]) / len(one.said)
-        once = np.unique(np.stack([inverse, at]), axis=1)[0]
-        samples = np.bincount(once, minlength=len(found))
-        for i, place in enumerate(found.tolist()):
-            cell = counts.setdefault(place, [[0.0, 0.0, 0] for _ in judged])
-            cell[number] = [count[i], doubted[i], int(samples[i])]
-    out = []
-    for place, cell in sorted(counts.items()):
-        flat = [x if j != 1 or doubts is not None else None for c in cell for j, x in enumerate(c)]
-        out.append([place // k, place % k, *flat])
-    return out
+    entries, seeds = [list_pairs(one) for one in judged], [len(one.said) for one in judged]
+    return count_places(entries, seeds, doubts, judged[0].has.shape[1])
 
 
 def list_pairs(one: JudgedSets) -> tuple[np.ndarray, np.ndarray]:

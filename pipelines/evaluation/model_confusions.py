@@ -259,20 +259,31 @@ def count_cells(
     Lists: row, column, then for each model count (a mean over seeds), doubted (likewise; None without a scan),
     samples (those that any seed puts there).
     """
+    rows = np.arange(len(truth))
+    entries = [((truth * k + one.said).ravel(), np.tile(rows, len(one.said))) for one in judged]
+    return count_places(entries, [len(one.said) for one in judged], doubts, k)
+
+
+def count_places(
+    entries: list[tuple[np.ndarray, np.ndarray]],
+    seeds: list[int],
+    doubts: np.ndarray | None,
+    k: int,
+) -> list[list]:
+    """Count what lies in each cell of k columns: lists as count_cells has them.
+
+    entries: for each model the cells, row * k + column, and the samples that its seeds put there.
+    """
     counts: dict[int, list] = {}
-    for number, one in enumerate(judged):
-        at = truth * k + one.said  # (S, m)
-        weights = np.ones(len(truth)) if doubts is None else doubts
-        places, inverse = np.unique(at, return_inverse=True)
-        inverse = inverse.reshape(at.shape)
-        count = np.bincount(inverse.ravel()) / len(at)
-        doubted = np.bincount(inverse.ravel(), np.tile(weights, len(at))) / len(at)
-        pairs = np.unique(
-            np.stack([inverse.ravel(), np.tile(np.arange(len(truth)), len(at))]), axis=1
-        )
-        samples = np.bincount(pairs[0], minlength=len(places))
-        for i, place in enumerate(places.tolist()):
-            cell = counts.setdefault(place, [[0.0, 0.0, 0] for _ in judged])
+    for number, ((places, at), several) in enumerate(zip(entries, seeds)):
+        found, inverse = np.unique(places, return_inverse=True)
+        count = np.bincount(inverse) / several
+        weights = np.ones(len(at)) if doubts is None else doubts[at]
+        doubted = np.bincount(inverse, weights) / several
+        once = np.unique(np.stack([inverse, at]), axis=1)[0]
+        samples = np.bincount(once, minlength=len(found))
+        for i, place in enumerate(found.tolist()):
+            cell = counts.setdefault(place, [[0.0, 0.0, 0] for _ in entries])
             cell[number] = [count[i], doubted[i], int(samples[i])]
     out = []
     for place, cell in sorted(counts.items()):
