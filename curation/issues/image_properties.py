@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Rows, Shards
+from assay.curation.storage.stored_shards import fill_shards, missing_parts
 from assay.curation.system import processes
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def measure_images(
     shards, pixels = Shards(bench.arrays / "quality" / FOLDER), Shards(bench.arrays / "pixels")
     unique = np.unique(np.asarray(hashes, "S32"))
     todo = unique[shards.find(unique) < 0]
-    if len(todo):
+    if len(todo) and bench.stages:
+        fill_shards(bench, "image quality", shards.folder, pixels, hashes, measure_shard, {})
+        shards = Shards(shards.folder)
+    elif len(todo):
         at, cores = pixels.find(todo), os.cpu_count() or 1
         todo = todo[np.lexsort((pixels.index["row"][at], pixels.shard[at]))]  # as they lie on disk
         size = min(SHARD, -(-len(todo) // cores))
@@ -67,6 +71,13 @@ def measure_images(
                     progress(int(n), len(todo))
         shards = Shards(shards.folder)
     return shards.rows(hashes), len(todo)
+
+
+def measure_shard(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
+    """Measure the images of a shard on a worker: see stored_shards.fill_shards."""
+    for hashes, pixels in missing_parts(arrays, digest, "pixels"):
+        tell(step=len(hashes))
+        Shards(arrays / "quality" / FOLDER, ()).append(hashes, measure_pixels(pixels, hashes))
 
 
 def measure_in_process(folder: Path, hashes: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.label_quality import probe as probes
-from assay.curation.label_quality.kernel_columns import SideBySide, judged_folder, read_columns
+from assay.curation.label_quality.kernel_columns import judged_folder, read_columns
 from assay.curation.label_quality.neighbor_votes import find_voters
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.score_files import StoredScores
@@ -40,7 +40,7 @@ from assay.curation.media.rows import read_column_kinds
 from assay.curation.statistics import logistic_lines
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.shards import Rows, Shards
+from assay.curation.storage.shards import Rows, Shards, SideBySide
 from assay.curation.storage.top_probs import TopProbs
 from assay.curation.tasks import classification, member_noise, multilabel
 from assay.curation.tasks.base import Task, task_of
@@ -302,7 +302,9 @@ def load_columns(bench: Bench, part: pd.DataFrame) -> Columns:
     # rows of a table that lie near say less than their kernel: with votes average precision .729 fell to .724
     vote = asked["effort"] > 0 and not read_column_kinds(bench)
     near = find_voters(bench, part) if vote else None
-    return Columns(read_columns(bench, asked, part.content_hash), graph.groups[node], near)
+    X = read_columns(bench, asked, part.content_hash)
+    X.sharding = bench.stages and bench.stages.cut(X)
+    return Columns(X, graph.groups[node], near)
 
 
 def load_features(bench: Bench, part: pd.DataFrame) -> tuple[Rows, np.ndarray]:

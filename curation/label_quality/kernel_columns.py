@@ -15,7 +15,7 @@ import numpy as np
 from assay.curation.label_quality.linear_algebra import column_moments, row_blocks
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.shards import Rows, Shards
+from assay.curation.storage.shards import Rows, Shards, SideBySide
 
 CODE = 1  # counted up when the same vectors would get other columns
 LANDMARKS = 2000  # fewer samples are all landmarks
@@ -61,36 +61,6 @@ def square_distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     apart += np.einsum("ij,ij->i", A, A)[:, None]
     apart += np.einsum("ij,ij->i", B, B)
     return np.maximum(apart, 0, out=apart)
-
-
-class SideBySide:
-    """Rows of two arrays side by side, (n, d + m), read as `Rows` are."""
-
-    weights: np.ndarray | None = None  # (d + m,) what the probe multiplies its columns by
-
-    def __init__(self, left: Rows | SideBySide, right: Rows) -> None:
-        self.left, self.right = left, right
-        self.shape = (len(left), left.shape[1] + right.shape[1])
-
-    def __len__(self) -> int:
-        return len(self.left)
-
-    def take(self, keep: np.ndarray) -> SideBySide:
-        """Select rows by a mask or by their numbers."""
-        out = SideBySide(self.left.take(keep), self.right.take(keep))
-        out.weights = self.weights
-        return out
-
-    def __getitem__(self, keep: np.ndarray | slice | int) -> np.ndarray:
-        return np.concatenate([self.left[keep], self.right[keep]], axis=-1)
-
-    def __matmul__(self, V: np.ndarray) -> np.ndarray:
-        """Multiply these rows with V (d + m, k), float32 (n, k)."""
-        d = self.left.shape[1]
-        return self.left @ V[:d] + self.right @ V[d:]
-
-    def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
-        return self[np.arange(len(self))].astype(dtype or "f4", copy=False)
 
 
 # ---- in a bench

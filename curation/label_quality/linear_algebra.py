@@ -7,23 +7,33 @@ from collections.abc import Iterator
 import numpy as np
 
 from assay.curation.storage.shards import Rows
+from assay.curation.storage.stages import Arrays, stage, sum_rows
 from assay.curation.storage.top_probs import MANY
 
 
 def column_moments(X: np.ndarray | Rows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compute mean and standard deviation (d,) of the columns.
 
-    Over `rows`, in fp64, streamed. A constant column gets scale 1.
+    Over `rows`, ascending, in fp64, streamed. A constant column gets scale 1.
     """
-    n, total, squares = len(rows), 0.0, 0.0
+    use = np.zeros(len(X), bool)
+    use[rows] = True
     # near the mean, so that squares do not cancel
     origin = np.asarray(X[rows[:BLOCK]], "f8").mean(0)
-    for part in row_blocks(n):
+    sums = sum_rows(X, sum_columns, dict(use=use), origin=origin)
+    n, mean = len(rows), sums["total"] / len(rows)
+    var = np.maximum(sums["squares"] / n - mean**2, 0)
+    return mean + origin, np.where(var > 1e-12 * max(var.max(), 1e-30), np.sqrt(var), 1)
+
+
+@stage(1)
+def sum_columns(X: np.ndarray | Rows, use: np.ndarray, origin: np.ndarray) -> Arrays:
+    """Sum columns, and their squares, over the rows in use (n,) bool: about an origin (d,)."""
+    total, squares, rows = np.zeros(X.shape[1]), np.zeros(X.shape[1]), np.flatnonzero(use)
+    for part in row_blocks(len(rows)):
         B = X[rows[part]] - origin
         total, squares = total + B.sum(0), squares + np.einsum("ij,ij->j", B, B)
-    mean = total / n
-    var = np.maximum(squares / n - mean**2, 0)
-    return mean + origin, np.where(var > 1e-12 * max(var.max(), 1e-30), np.sqrt(var), 1)
+    return dict(total=total, squares=squares)
 
 
 def decompose(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,7 @@ from assay.curation.label_quality.neighbor_votes import SHARE, count_votes
 from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, MORE, choose_lambda
 from assay.curation.statistics.logistic_lines import sigmoid
 from assay.curation.storage.shards import Rows
+from assay.curation.storage.stages import Arrays, gather_rows, stage, sum_rows
 from assay.curation.storage.top_probs import MANY, TopProbs
 
 FEW = 4  # changed rows that are added to the scores
@@ -64,22 +65,15 @@ def fit(
     mean, scale = column_moments(X, rows)
     probe = Probe(mean, scale if weights is None else scale / weights, k)
     probe.near, probe.vote = near, np.float64(0 if near is None else SHARE)
-    probe.y, probe.groups, probe.XtY = y, groups, np.zeros((D, k))
+    probe.y, probe.groups = y, groups
     probe.offset = probe.measure_offset()
-    gram = np.zeros((D, D) if n >= D else (n, n))
-    wide = [] if n < D else None  # n < d: the n x n dual has the same spectrum, X = U sqrt(s) Q'
-    for part in row_blocks(n):
-        Z = probe.standardize(X[rows[part]])
-        probe.XtY += probe.sum_targets(Z, y[rows[part]])
-        if wide is None:
-            gram += Z.T @ Z
-        else:
-            wide.append(Z)
-    if wide is None:
+    if n >= D:
+        gram = probe.sum_moments(X)
         s, Q = decompose(gram)
         s = np.maximum(s, 0)
-    else:
-        Z = np.concatenate(wide)
+    else:  # the n x n dual has the same spectrum, X = U sqrt(s) Q'
+        Z = probe.standardize(X[rows])
+        probe.XtY = probe.sum_targets(Z, y[rows])
         s, U = decompose(Z @ Z.T)
         live = s > s[-1] * 1e-13
         s, Q = s[live], (Z.T @ U[:, live]) / np.sqrt(s[live])
@@ -146,18 +140,17 @@ class Probe:
         """Sum standardised rows Z (n, d + 1) by their targets: (d + 1, k)."""
         return sum_classes(Z, y, self.k) if y.ndim == 1 else Z.T @ self.targets(y)
 
+    def sum_moments(self, X: np.ndarray | Rows) -> np.ndarray:
+        """Sum X'Y into `XtY`, and return X'X (d + 1, d + 1), over the fitted rows, standardised."""
+        fixed = dict(mean=self.mean, scale=self.scale, k=self.k, offset=self.offset)
+        sums = sum_rows(X, sum_products, dict(y=self.y), **fixed)
+        self.XtY = sums["XtY"]
+        return sums["XtX"]
+
     def leverage(self, X: np.ndarray | Rows) -> np.ndarray:
-        """Compute h (n,) = diag(X A^-1 X'), in fp64.
-
-        As the squared length of F'z with A^-1 = F F': a triangular product is half of a full one.
-        """
-        from scipy.linalg.blas import dtrmm
-
-        F, h = np.asfortranarray(np.linalg.cholesky(self.inverse)), np.empty(len(X))
-        for rows in row_blocks(len(X)):
-            U = dtrmm(1.0, F, self.standardize(X[rows]).T, lower=1, trans_a=1, overwrite_b=1)
-            h[rows] = np.einsum("ji,ji->i", U, U)
-        return h
+        """Compute h (n,) = diag(X A^-1 X'), in fp64."""
+        fixed = dict(mean=self.mean, scale=self.scale, inverse=self.inverse)
+        return gather_rows(X, measure_leverage, {}, **fixed)["h"]
 
     def score_in_sample(self, X: np.ndarray | Rows) -> np.ndarray:
         """Score any rows (m, d) by the whole fit: (m, k)."""
@@ -169,7 +162,8 @@ class Probe:
         X itself is not standardised: that is folded into W.
         """
         V = (W[:-1] / self.scale[:, None]).astype("f4")
-        return (X @ V).astype("f8") + (W[-1] - (self.mean / self.scale) @ W[:-1])
+        bias = W[-1] - (self.mean / self.scale) @ W[:-1]
+        return gather_rows(X, project_rows, {}, V=V, bias=bias)["scores"]
 
     def out_of_group(self, X: np.ndarray | Rows) -> np.ndarray:
         """Score every training row without its group: (n, k).
@@ -313,15 +307,10 @@ class Probe:
 
         Standardisation, lambda and calibration stay, as in `update`.
         """
-        self.y, self.groups, D = np.array(y), np.array(groups), X.shape[1] + 1
+        self.y, self.groups = np.array(y), np.array(groups)
         self.fitted = self.hats = self.top = None
-        rows, gram = np.flatnonzero(self.fitted_rows), self.lam * np.eye(D)
-        self.XtY = np.zeros((D, self.k))
-        for part in row_blocks(len(rows)):
-            Z = self.standardize(X[rows[part]])
-            gram += Z.T @ Z
-            self.XtY += self.sum_targets(Z, self.y[rows[part]])
-        self.inverse = np.linalg.inv(gram)
+        gram = self.sum_moments(X)
+        self.inverse = np.linalg.inv(gram + self.lam * np.eye(len(gram)))
         self.inverse = (self.inverse + self.inverse.T) / 2
         self.h = self.leverage(X)
         self.count_groups()
@@ -423,3 +412,50 @@ def count_scarcer(y: np.ndarray, groups: np.ndarray) -> np.ndarray:
     np.maximum.at(has, name, y)
     np.maximum.at(lacks, name, 1 - y)
     return np.minimum(has.sum(0, dtype="i8"), lacks.sum(0, dtype="i8"))
+
+
+# ---- stages
+
+
+@stage(1)
+def sum_products(
+    X: np.ndarray | Rows,
+    y: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    k: int,
+    offset: np.ndarray,
+) -> Arrays:
+    """Sum the products of standardised, fitted rows: XtX (d + 1, d + 1), and XtY (d + 1, k) by their targets."""
+    probe, rows = Probe(mean, scale, k), np.flatnonzero(is_labelled(y))
+    probe.offset, D = offset, X.shape[1] + 1
+    sums = dict(XtX=np.zeros((D, D)), XtY=np.zeros((D, k)))
+    for part in row_blocks(len(rows)):
+        Z = probe.standardize(X[rows[part]])
+        sums["XtX"] += Z.T @ Z
+        sums["XtY"] += probe.sum_targets(Z, y[rows[part]])
+    return sums
+
+
+@stage(1)
+def measure_leverage(
+    X: np.ndarray | Rows, mean: np.ndarray, scale: np.ndarray, inverse: np.ndarray
+) -> Arrays:
+    """Measure the leverage h (n,) of rows.
+
+    As the squared length of F'z with A^-1 = F F': a triangular product is half of a full one.
+    """
+    from scipy.linalg.blas import dtrmm
+
+    probe, F = Probe(mean, scale, 0), np.asfortranarray(np.linalg.cholesky(inverse))
+    h = np.empty(len(X))
+    for rows in row_blocks(len(X)):
+        U = dtrmm(1.0, F, probe.standardize(X[rows]).T, lower=1, trans_a=1, overwrite_b=1)
+        h[rows] = np.einsum("ji,ji->i", U, U)
+    return dict(h=h)
+
+
+@stage(1)
+def project_rows(X: np.ndarray | Rows, V: np.ndarray, bias: np.ndarray) -> Arrays:
+    """Multiply rows with V (d, k), float32, and add a bias (k,): scores (n, k)."""
+    return dict(scores=(X @ V).astype("f8") + bias)

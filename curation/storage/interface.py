@@ -26,6 +26,7 @@ class Bench(Protocol):
     inode: int | None
     new_tail: tuple[str, str] | None  # of the log, in the present transaction
     nodes: Any
+    stages: Any  # see stages.Stages; None: arrays are worked on in one piece
     likeness: dict  # what likeness was measured with, by what was looked for
 
     def state(self, version: str | int = "HEAD") -> pd.DataFrame: ...

@@ -7,10 +7,11 @@ never finished and is not read. Its name is the digest of both files, so it vouc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -26,10 +27,14 @@ DIGEST_SIZE = 12
 class Shards:
     """A folder of shards."""
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, only: Iterable[str] | None = None) -> None:
+        """Open all shards of a folder, or only those of some names."""
         self.folder = Path(folder)
-        self.arrays, indexes = [], []
-        for path in sorted(self.folder.glob("*.index.npy")):
+        self.arrays, self.files, indexes = [], [], []
+        names = self.folder.glob("*.index.npy")
+        if only is not None:
+            names = (self.folder / f"{name}.index.npy" for name in only)
+        for path in sorted(names):
             try:
                 array = np.load(array_file(path), mmap_mode="r", allow_pickle=False)
                 index = np.load(path, allow_pickle=False)
@@ -38,6 +43,7 @@ class Shards:
             except (ValueError, EOFError, SyntaxError) as e:
                 raise damaged_arrays(path, e) from None
             self.arrays.append(array)
+            self.files.append(array_file(path))
             indexes.append((index, np.full(len(index), len(self.arrays) - 1)))
         index = np.concatenate([i for i, _ in indexes]) if indexes else np.empty(0, INDEX)
         shard = np.concatenate([s for _, s in indexes]) if indexes else np.empty(0, int)
@@ -79,7 +85,7 @@ class Shards:
                 f"found {(at < 0).sum():,} of them missing",
                 "run: assay scan",
             )
-        return Rows(self.arrays, self.shard[at], self.index["row"][at])
+        return Rows(self.arrays, self.shard[at], self.index["row"][at], self.files)
 
 
 class Rows:
@@ -88,16 +94,29 @@ class Rows:
     `rows[index]` is a fresh ndarray; `rows.take(keep)` stays lazy.
     """
 
-    def __init__(self, arrays: list[np.ndarray], shard: np.ndarray, row: np.ndarray) -> None:
-        self.arrays, self.shard, self.row = arrays, shard, row
+    sharding: Any = None  # see stages.Sharding; None: in one piece
+
+    def __init__(
+        self,
+        arrays: list[np.ndarray],
+        shard: np.ndarray,
+        row: np.ndarray,
+        files: Sequence[Path] = (),
+    ) -> None:
+        """Row i is row[i] of arrays[shard[i]]; `files` are those of the arrays."""
+        self.arrays, self.shard, self.row, self.files = arrays, shard, row, files
         self.shape = (len(row), arrays[0].shape[1] if arrays else 0)
 
     def __len__(self) -> int:
         return len(self.row)
 
+    def list_rows(self) -> list[Rows]:
+        """List the arrays that lie side by side: this one."""
+        return [self]
+
     def take(self, keep: np.ndarray) -> Rows:
         """Select rows by a mask or by their numbers."""
-        return Rows(self.arrays, self.shard[keep], self.row[keep])
+        return Rows(self.arrays, self.shard[keep], self.row[keep], self.files)
 
     def __getitem__(self, keep: np.ndarray | slice | int) -> np.ndarray:
         shard, row = self.shard[keep], self.row[keep]
@@ -123,6 +142,41 @@ class Rows:
 
     def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         return self[np.arange(len(self))].astype(dtype or self.arrays[0].dtype, copy=False)
+
+
+class SideBySide:
+    """Rows of two arrays side by side, (n, d + m), read as `Rows` are."""
+
+    weights: np.ndarray | None = None  # (d + m,) what the probe multiplies its columns by
+    sharding: Any = None  # see stages.Sharding; None: in one piece
+
+    def __init__(self, left: Rows | SideBySide, right: Rows) -> None:
+        self.left, self.right = left, right
+        self.shape = (len(left), left.shape[1] + right.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def list_rows(self) -> list[Rows]:
+        """List the arrays that lie side by side."""
+        return [*self.left.list_rows(), *self.right.list_rows()]
+
+    def take(self, keep: np.ndarray) -> SideBySide:
+        """Select rows by a mask or by their numbers."""
+        out = SideBySide(self.left.take(keep), self.right.take(keep))
+        out.weights = self.weights
+        return out
+
+    def __getitem__(self, keep: np.ndarray | slice | int) -> np.ndarray:
+        return np.concatenate([self.left[keep], self.right[keep]], axis=-1)
+
+    def __matmul__(self, V: np.ndarray) -> np.ndarray:
+        """Multiply these rows with V (d + m, k), float32 (n, k)."""
+        d = self.left.shape[1]
+        return self.left @ V[:d] + self.right @ V[d:]
+
+    def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+        return self[np.arange(len(self))].astype(dtype or "f4", copy=False)
 
 
 def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:

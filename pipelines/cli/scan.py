@@ -6,11 +6,12 @@ import argparse
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
-from assay.curation.errors import Question
+from assay.curation.errors import Question, UnknownName, UserError
 from assay.pipelines.cli.output import (
     add_patience_option,
     line_printer,
     open_bench,
+    print_line,
     print_result,
     progress_bar,
     read_patience,
@@ -20,18 +21,22 @@ from assay.pipelines.cli.verbs import Verbs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from assay.pipelines.indexing.sharding import ShardOptions
+
 
 def run_scan(args: argparse.Namespace) -> None:
     """Scan the images: embeddings, neighbours, image quality, probe, issues.
 
-    A scan that was stopped goes on where it was.
+    A scan that was stopped goes on where it was. One of millions of samples works on shards: on this machine's cores,
+    on a cluster (--engine ray), or, by whatever starts processes, a shard each (--shard 3/100 ..., then --merge).
     """
     from assay.pipelines.indexing.draw_map import draw_map
     from assay.pipelines.indexing.own_files import read_own_file
     from assay.pipelines.indexing.own_model import OwnModel
     from assay.pipelines.indexing.scan import ScanOptions, scan
+    from assay.pipelines.indexing.sharding import ShardsLeft
 
-    bench, patience = open_bench(args), read_patience(args)
+    bench, patience, sharding = open_bench(args), read_patience(args), read_sharding(args)
     if args.pred_probs and args.out_of_sample is None:
         raise Question(
             "expected to know whether your probabilities are out of sample, found no word",
@@ -49,15 +54,51 @@ def run_scan(args: argparse.Namespace) -> None:
         yes=args.yes,
         own=own,
         patience=patience,
+        sharding=sharding,
     )
     with progress_bar("scanning") as step:
-        found = scan(bench, options, say=line_printer(args), progress=step)
+        try:
+            found = scan(bench, options, say=line_printer(args), progress=step)
+        except ShardsLeft as e:
+            if sharding.only is None:
+                raise
+            print_line(args, f"shard {args.shard}: done; {e.problem}")
+            return print_result(args, dict(shard=args.shard, left=e.problem), e.hint, schema="scan-shard")
     draw_map(bench, line_printer(args))
     print_result(
         args,
         describe_scan(bench, found),
         f"assay queue -n 200 --csv queue.csv -b {bench.given}",
     )
+
+
+def read_sharding(args: argparse.Namespace) -> ShardOptions:
+    """Read how a scan is cut into shards."""
+    from assay.pipelines.engines.base import list_engines
+    from assay.pipelines.indexing.sharding import ShardOptions
+
+    if args.shards is not None and args.shards < 1:
+        raise UserError(f"expected --shards of 1 or more, found {args.shards}", "leave it out")
+    if args.engine not in (known := list_engines()):
+        raise UnknownName(
+            f"expected an engine, found {args.engine!r}",
+            f"there are {', '.join(known)}",
+            args.engine,
+            [*known],
+        )
+    only, shards = None, args.shards
+    if args.shard is not None:
+        number, _, of = args.shard.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise UserError(
+                f"expected --shard I/N, I from 1 to N, found {args.shard!r}", "for example 3/100"
+            )
+        only, shards = int(number) - 1, int(of)
+    if args.merge and shards is None:
+        raise UserError(
+            "expected to know how many shards are merged, found no word", "say --merge --shards N"
+        )
+    return ShardOptions(shards, only, args.merge, args.engine, args.address)
 
 
 def describe_scan(bench: Bench, found: pd.DataFrame) -> dict:
@@ -119,4 +160,32 @@ def add(verbs: Verbs) -> None:
         "--yes",
         action="store_true",
         help="hold them out even where that takes most of a class, of train or of val",
+    )
+    verb.add_argument(
+        "--shards",
+        type=int,
+        metavar="N",
+        help="work on N shards, so many at once as there are cores (default: of more than a million samples, 100,000"
+        " each); the result is the same, byte for byte, wherever each was worked on",
+    )
+    verb.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="do shard I of N alone, of each stage that can be done now, and merge nothing",
+    )
+    verb.add_argument(
+        "--merge",
+        action="store_true",
+        help="merge the --shards N that are done, and say which are not",
+    )
+    verb.add_argument(
+        "--engine",
+        default="local",
+        metavar="NAME",
+        help="where shards are worked on: local (default), ray, or one that a plug-in adds",
+    )
+    verb.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of the Ray cluster: auto, or HOST:PORT (default: this machine alone)",
     )

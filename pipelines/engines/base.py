@@ -62,11 +62,16 @@ class Engine(Protocol):
     name: str
 
     def open_crew(
-        self, bench: Bench, setup: Callable, n_shards: int, most: int | None = None
+        self,
+        bench: Bench,
+        setup: Callable,
+        n_shards: int,
+        most: int | None = None,
+        address: str | None = None,
     ) -> AbstractContextManager[Crew]:
         """Open as many workers as `n_shards` can use, at most `most`.
 
-        They are gone at its end.
+        address: of a cluster, where the engine runs on one. They are gone at its end.
         """
         ...
 

@@ -25,9 +25,19 @@ class LocalEngine:
 
     @contextmanager
     def open_crew(
-        self, bench: Bench, setup: Callable, n_shards: int, most: int | None = None
+        self,
+        bench: Bench,
+        setup: Callable,
+        n_shards: int,
+        most: int | None = None,
+        address: str | None = None,
     ) -> Iterator[LocalCrew]:
         """Open the workers; a process starts when its worker is first asked."""
+        if address:
+            raise UserError(
+                f"expected an engine that runs on a cluster for --address {address}, found {self.name}",
+                "say --engine ray",
+            )
         crew = LocalCrew([Worker(bench, setup, env) for env in share_machine(n_shards, most)])
         try:
             yield crew

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features import graph_updates, knn, neighbor_graph
 from assay.curation.features.neighbor_graph import Graph
+from assay.curation.features.scan_settings import is_scanned, read_settings
 from assay.curation.issues import finders, image_properties, leakage
 from assay.curation.issues.base import ScanView
 from assay.curation.label_quality import live
+from assay.curation.label_quality.judges import fit_probe
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.media import stored_traits
@@ -47,6 +50,7 @@ from assay.pipelines.indexing.own_model import OwnModel, store_embeddings, store
 from assay.pipelines.indexing.own_probabilities import MatchedProbs, match_probs
 from assay.pipelines.indexing.own_set_probabilities import match_set_probs
 from assay.pipelines.indexing.scan_progress import begin_step, name_steps
+from assay.pipelines.indexing.sharding import ShardOptions, ShardsLeft, open_stages
 from assay.pipelines.indexing.triggers import run_triggers
 
 if TYPE_CHECKING:
@@ -64,6 +68,7 @@ class ScanOptions:
     yes: bool = False  # hold them out even where that takes most of a class, of train or of val
     own: OwnModel = OwnModel()
     patience: float = PATIENCE  # seconds without a step after which a network is ended
+    sharding: ShardOptions = ShardOptions()
 
 
 @shared_lock
@@ -76,11 +81,12 @@ def scan(
 ) -> pd.DataFrame:
     """Scan a bench, and return the label scores.
 
-    `say(line)` gets one line a step. The scores are those of `live.fit_scores`.
+    `say(line)` gets one line a step. The scores are those of `live.fit_scores`. Of one shard alone (see ShardOptions)
+    there are none: ShardsLeft says what is next.
     """
     options = options or ScanOptions()
-    own, state = options.own, bench.state()
-    if not len(state):
+    n = len(bench.state())
+    if not n:
         raise UserError(
             "expected samples to scan, found an empty bench",
             f"run: assay import SOURCE -b {bench.given}",
@@ -90,6 +96,42 @@ def scan(
     # refused before anything is done
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
+    with open_stages(bench, n, options.sharding, say, progress):
+        if options.sharding.only is not None:
+            scan_shard(bench, options)
+        return scan_samples(bench, options, who, say, progress)
+
+
+def scan_shard(bench: Bench, options: ScanOptions) -> NoReturn:
+    """Do one shard of each stage that can be done, and nothing else; ShardsLeft says what is next."""
+    state, left = bench.state(), []
+    fills = [partial(embed_samples, bench, state, options, silent, None)]
+    fills += [partial(embed_further, bench, state, options, silent, None)]
+    if media_of(bench).column is None:
+        fills += [partial(measure_quality, bench, state, silent, None)]
+    for fill in fills:
+        try:
+            fill()
+        except ShardsLeft as e:
+            left.append(e)
+    if left:
+        raise left[0]
+    folder = embed_samples(bench, state, options, silent, None)[0]
+    if is_scanned(bench):
+        asked = read_settings(bench)
+        if (asked["folder"], asked["effort"]) == (folder, options.effort):
+            fit_probe(bench, state)
+    raise ShardsLeft(
+        "expected shards to work on, found all done that can be done now",
+        f"run: assay scan --merge --shards {options.sharding.shards} -b {bench.given}",
+    )
+
+
+def scan_samples(
+    bench: Bench, options: ScanOptions, who: str, say: Tell, progress: Progress | None
+) -> pd.DataFrame:
+    """Scan all samples: see `scan`."""
+    own, state, media = options.own, bench.state(), media_of(bench)
     match = match_set_probs if task_of(bench).name == "multilabel" else match_probs
     matched = None if own.probs is None else match(own.probs, state)
     tell = say if own.said else silent  # to fit the model they were embedded, which was said

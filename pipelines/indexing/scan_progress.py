@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from assay.curation.storage.interface import Progress
 
 
@@ -16,3 +18,9 @@ def begin_step(progress: Progress | None, name: str) -> None:
     """Say that a step begins whose length nobody knows."""
     if progress:
         progress(0, name)
+
+
+def describe_left(began: float, done: int, total: int) -> str:
+    """Say how long the rest takes, at the pace since `began` (time.monotonic)."""
+    seconds = (time.monotonic() - began) / max(1, done) * (total - done)
+    return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"

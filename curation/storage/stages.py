@@ -1,0 +1,308 @@
+"""Stages: pure functions of a shard of rows, whose output is one file named by all that made it.
+
+Of an array in one piece a stage is a call. Of an array with a sharding it is a task a shard, which any process on any
+machine may do, once or several times over: the name of its output says what it was made of, by which function, and
+which number of that function.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from hashlib import blake2b
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.curation.errors import DamagedFile, UserError
+from assay.curation.storage.arrays import load_arrays, save_arrays
+from assay.curation.storage.shards import DIGEST_SIZE, Rows, SideBySide
+
+FOLDER = "stages"  # of arrays/
+Arrays = dict[str, np.ndarray]
+
+
+def stage(number: int) -> Callable[[Callable], Callable]:
+    """Mark `work(X, **arrays) -> arrays by name` as a stage.
+
+    number: counted up when it makes other numbers of the same inputs.
+    """
+
+    def mark(work: Callable) -> Callable:
+        work.number = number  # type: ignore[attr-defined]
+        return work
+
+    return mark
+
+
+def map_rows(
+    X: Any, work: Callable, by_row: Arrays, **shared: Any
+) -> Iterator[tuple[np.ndarray | slice, Arrays]]:
+    """Call a stage on each shard of X (n, d): yields (rows of X, what it made), in the order of the shards.
+
+    by_row: arrays whose first axis is that of X. shared: arrays and numbers that every shard gets; None is left out.
+    """
+    shared = {name: value for name, value in shared.items() if value is not None}
+    if (sharding := getattr(X, "sharding", None)) is None:
+        yield slice(None), work(X, **by_row, **shared)
+    else:
+        yield from sharding.run(X, work, by_row, shared)
+
+
+def gather_rows(X: Any, work: Callable, by_row: Arrays, **shared: Any) -> Arrays:
+    """Call a stage, and put what it made of each row together, in the order of X."""
+    out: Arrays = {}
+    for rows, made in map_rows(X, work, by_row, **shared):
+        if isinstance(rows, slice):
+            return made
+        for name, array in made.items():
+            if name not in out:
+                out[name] = np.empty((X.shape[0], *array.shape[1:]), array.dtype)
+            out[name][rows] = array
+    return out
+
+
+def sum_rows(X: Any, work: Callable, by_row: Arrays, **shared: Any) -> Arrays:
+    """Call a stage, and add up what it made of the shards, as a tree in their order."""
+    return add_pairwise(made for _, made in map_rows(X, work, by_row, **shared))
+
+
+def add_pairwise(parts: Iterable[Arrays]) -> Arrays:
+    """Add arrays by name as a binary tree: equal parts in equal order give equal bytes."""
+    waiting: list[tuple[int, Arrays]] = []  # (height of the tree, its sum)
+
+    def join(a: Arrays, b: Arrays) -> Arrays:
+        return {name: a[name] + b[name] for name in a}
+
+    for part in parts:
+        height, total = 0, part
+        while waiting and waiting[-1][0] == height:
+            total, height = join(waiting.pop()[1], total), height + 1
+        waiting.append((height, total))
+    _, total = waiting.pop()
+    while waiting:
+        total = join(waiting.pop()[1], total)
+    return total
+
+
+# ---- shards
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How a scan's arrays are cut into shards, and who works on these."""
+
+    arrays: Path
+    n: int  # shards
+    # (name of the stage, work(arrays, tell, **shard), shards): have them done, wherever; each shard has its number
+    # as `shard`, from 0
+    do: Callable[[str, Callable, list[dict]], object]
+
+    def cut(self, X: Rows | SideBySide) -> Sharding:
+        """Cut rows into even shards, as they lie in their files: each shard reads few of these."""
+        first = X.list_rows()[0]
+        order = np.lexsort((first.row, first.shard))
+        return Sharding(self, [order[part] for part in cut_evenly(len(order), self.n)])
+
+    def load(self, name: str, task: Task) -> Arrays:
+        """Load what a task made; it is done again where that is damaged or gone."""
+        file = task.output(self.arrays / FOLDER)
+        for _ in range(2):
+            try:
+                if (made := load_arrays(file)) is not None:
+                    return made
+            except DamagedFile:
+                file.unlink(missing_ok=True)
+            self.do(name, run_task, [task.describe()])
+        raise UserError(
+            f"expected the output of {name} in {file}, found none", "is its disk full? Scan again"
+        )
+
+
+def cut_evenly(n: int, parts: int) -> list[slice]:
+    """Cut n rows into even parts."""
+    at = [i * n // parts for i in range(parts + 1)]
+    return [slice(a, b) for a, b in zip(at, at[1:])]
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """The shards of an array's rows."""
+
+    stages: Stages
+    shards: list[np.ndarray]  # the rows of each
+
+    def run(
+        self, X: Rows | SideBySide, work: Callable, by_row: Arrays, shared: Arrays
+    ) -> Iterator[tuple[np.ndarray, Arrays]]:
+        """Have a stage done where it is not, and yield (rows, what it made) of each shard that has rows."""
+        stages, name = self.stages, work.__name__
+        folder = stages.arrays / FOLDER
+        shared = {name: np.asarray(value) for name, value in shared.items()}
+        key = digest_arrays(shared)
+        tasks = []
+        for number, rows in enumerate(self.shards):
+            if len(rows):
+                inputs = {name: array[rows] for name, array in by_row.items()}
+                tasks.append(make_task(stages.arrays, work, key, X, rows, inputs, number))
+        todo = [task for task in tasks if not task.output(folder).exists()]
+        if todo:
+            if not (kept := folder / f"{key}.shared.npz").exists():
+                save_arrays(kept, **shared)
+            for task in todo:
+                task.save_inputs(folder)
+            stages.do(name, run_task, [task.describe() for task in todo])
+        for task in tasks:
+            yield task.rows, stages.load(name, task)
+
+
+# ---- tasks
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stage's work on one shard."""
+
+    digest: str  # of all that goes in
+    rows: np.ndarray  # (m,) of the whole array
+    inputs: Arrays  # what its input file holds
+    shard: int
+
+    def describe(self) -> dict:
+        """Describe it to who does it: see run_task."""
+        return dict(shard=self.shard, digest=self.digest)
+
+    def output(self, folder: Path) -> Path:
+        """Name the file of what it makes."""
+        return folder / f"{self.digest}.npz"
+
+    def save_inputs(self, folder: Path) -> None:
+        """Write down what goes in, for whoever does the work."""
+        if not (file := input_file(folder, self.digest)).exists():
+            save_arrays(file, **self.inputs)
+
+
+def input_file(folder: Path, digest: str) -> Path:
+    """Name the file of a task's inputs."""
+    return folder / f"{digest}.inputs.npz"
+
+
+def make_task(
+    arrays: Path,
+    work: Callable,
+    shared: str,
+    X: Rows | SideBySide,
+    rows: np.ndarray,
+    inputs: Arrays,
+    shard: int,
+) -> Task:
+    """Describe a stage's work on some rows of X.
+
+    shared: digest of what all shards get. The rows are named by the files they lie in: these never change.
+    """
+    files: list[list[str]] = []
+    given = {f"row {name}": array for name, array in inputs.items()}
+    for i, part in enumerate(X.list_rows()):
+        used, at = np.unique(part.shard[rows], return_inverse=True)
+        files.append([str(part.files[s].relative_to(arrays)) for s in used])
+        given |= {f"file {i}": at.astype("i4"), f"at {i}": part.row[rows]}
+    about = dict(
+        work=f"{work.__module__}:{work.__name__}", number=work.number, shared=shared, files=files
+    )
+    given["about"] = np.array(json.dumps(about))
+    return Task(digest_arrays(given), rows, given, shard)
+
+
+def digest_arrays(arrays: Arrays) -> str:
+    """Name arrays by their content: names, types, shapes and bytes."""
+    digest = blake2b(digest_size=DIGEST_SIZE)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}\0{array.dtype.str}\0{arrays[name].shape}\0".encode())
+        digest.update(array.tobytes() if array.dtype.kind in "US" else array.data)
+    return digest.hexdigest()
+
+
+def run_task(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
+    """Do a task, whose inputs are written down: in one thread, so that it makes the same everywhere.
+
+    Nothing is done where its output is there. UserError where the stage here has another number.
+    """
+    import scipy.linalg.blas  # noqa: F401 - only libraries that are loaded can be limited
+    from threadpoolctl import threadpool_limits
+
+    folder = arrays / FOLDER
+    if (folder / f"{digest}.npz").exists():
+        return
+    given = load_inputs(folder, digest)
+    about = json.loads(str(given.pop("about")))
+    work = load_stage(about["work"], about["number"])
+    X = open_rows(arrays, about["files"], given)
+    by_row = {
+        name.removeprefix("row "): array
+        for name, array in given.items()
+        if name.startswith("row ")
+    }
+    with threadpool_limits(1):
+        made = work(X, **by_row, **load_shared(folder, about["shared"]))
+    save_arrays(folder / f"{digest}.npz", **made)
+
+
+def load_inputs(folder: Path, digest: str) -> Arrays:
+    """Load the inputs of a task, as they were written down."""
+    return load_digested(input_file(folder, digest), digest)
+
+
+def load_digested(file: Path, digest: str) -> Arrays:
+    """Load arrays of a known digest; UserError where they are gone, or others."""
+    given = load_arrays(file)
+    if given is None or digest_arrays(given) != digest:
+        found = "none" if given is None else "others"
+        raise UserError(
+            f"expected the inputs of a stage in {file}, found {found}",
+            "do all machines see the same arrays? Scan again",
+        )
+    return given
+
+
+def load_stage(name: str, number: int) -> Callable:
+    """Import a stage by its name; UserError where it is none, or has another number."""
+    module, _, function = name.partition(":")
+    try:
+        work = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as e:
+        work, found = None, str(e)
+    else:
+        found = f"number {getattr(work, 'number', None)}"
+    if getattr(work, "number", None) != number:
+        raise UserError(
+            f"expected number {number} of the stage {name}, found {found}",
+            "install the same version of Assay on all machines",
+        )
+    return work
+
+
+@lru_cache(4)
+def load_shared(folder: Path, key: str) -> dict[str, Any]:
+    """Load what all shards of a stage get; numbers come as numbers."""
+    kept = load_digested(folder / f"{key}.shared.npz", key)
+    return {name: array if array.ndim else array.item() for name, array in kept.items()}
+
+
+def open_rows(arrays: Path, files: list[list[str]], given: Arrays) -> Rows | SideBySide:
+    """Open the rows of a task."""
+    first, *more = (
+        Rows([open_array(arrays / name) for name in names], given[f"file {i}"], given[f"at {i}"])
+        for i, names in enumerate(files)
+    )
+    return reduce(SideBySide, more, first)
+
+
+@lru_cache(256)
+def open_array(path: Path) -> np.ndarray:
+    """Map an array of a shard into memory."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)

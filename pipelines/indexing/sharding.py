@@ -1,0 +1,144 @@
+"""Scan by shards: on this machine's cores, on a cluster, or one shard a process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench, Progress, Tell
+from assay.curation.storage.stages import Stages
+from assay.curation.text import format_count
+from assay.pipelines.engines.base import Crew, Failure, list_engines
+from assay.pipelines.indexing.scan_progress import describe_left
+
+ROWS = 100_000  # of a shard, where nobody says how many shards there shall be
+ONE_PIECE = 1_000_000  # samples, up to which a scan is not cut into shards
+TRIES = 3  # times that a shard is begun whose worker is lost
+SAY_AFTER = 10  # seconds, from which on a stage is worth a line
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """How a scan is cut into shards, and who works on these."""
+
+    shards: int | None = None  # None: as the number of samples asks for
+    only: int | None = None  # of each stage this shard alone, from 0, and nothing is merged
+    merge: bool = False  # what is done is merged, and no shard is worked on
+    engine: str = "local"
+    address: str | None = None  # of a cluster
+
+    def count(self, n: int) -> int | None:
+        """Say how many shards n samples make; None: they stay in one piece."""
+        if self.shards is not None:
+            return self.shards
+        if n > ONE_PIECE or self.engine != "local":
+            return max(1, -(-n // ROWS))
+        return None
+
+
+class ShardsLeft(UserError):
+    """Some shards of a stage are not done, and are not to be done here."""
+
+
+@contextmanager
+def open_stages(
+    bench: Bench, n: int, options: ShardOptions, say: Tell, progress: Progress | None
+) -> Iterator[None]:
+    """Have the bench's arrays worked on by shards meanwhile; n: samples."""
+    shards = options.count(n)
+    if shards is None:
+        yield
+        return
+    engine = list_engines()[options.engine]
+    try:
+        if options.only is not None or options.merge:
+            worker = OneShard(bench, shards, options.only)
+            bench.stages = Stages(bench.arrays, shards, worker.do)
+            yield
+            return
+        with engine.open_crew(
+            bench, find_arrays, shards, address=options.address
+        ) as crew:
+            say(f"shards      {shards:,}, {format_count(crew.size, 'worker')} ({engine.name})")
+            worker = ManyShards(crew, say, progress)
+            bench.stages = Stages(bench.arrays, shards, worker.do)
+            yield
+    finally:
+        bench.stages = None
+
+
+def find_arrays(path: str, tell: Callable) -> Path:
+    """Find what a worker works on: the arrays of the bench at a path."""
+    return Path(path) / "arrays"
+
+
+class ManyShards:
+    """All shards, on the workers of an engine."""
+
+    def __init__(self, crew: Crew, say: Tell, progress: Progress | None) -> None:
+        self.crew, self.say, self.progress = crew, say, progress
+
+    def do(self, name: str, work: Callable, shards: list[dict]) -> None:
+        """Have a stage's shards done; those whose worker was lost are begun again.
+
+        UserError where one fails.
+        """
+        began, done, all_of_them = time.monotonic(), 0, len(shards)
+        for attempt in range(TRIES):
+            lost = []
+            for out in self.crew.run(shards, work):
+                if not isinstance(out, Failure):
+                    done += 1
+                    if self.progress:
+                        left = describe_left(began, done, all_of_them)
+                        text = f"{name}: {done:,} of {all_of_them:,} shards, {left}"
+                        self.progress(done / all_of_them, text)
+                elif out.lost:
+                    lost.append(out)
+                else:
+                    raise UserError(
+                        f"expected shard {out.shard['shard'] + 1} of {name}, found: {out.error}",
+                        out.hint or "run the scan again: what is done is kept",
+                    )
+            if not lost:
+                break
+            again = "is begun again" if attempt < TRIES - 1 else "is given up"
+            self.say(
+                f"note: {format_count(len(lost), 'shard')} of {name} lost the worker ({lost[0].error}): {again}"
+            )
+            shards = [out.shard for out in lost]
+        else:
+            raise UserError(
+                f"expected {format_count(all_of_them, 'shard')} of {name}, found that {len(lost):,}"
+                f" lost the worker {TRIES} times: {lost[0].error}",
+                "what is done is kept: run the scan again, with more memory a worker",
+            )
+        if (seconds := time.monotonic() - began) > SAY_AFTER:
+            self.say(f"stage       {name}: {format_count(all_of_them, 'shard')} in {seconds:.0f} s")
+
+
+class OneShard:
+    """One shard of each stage, in this process, or none."""
+
+    def __init__(self, bench: Bench, n: int, only: int | None) -> None:
+        self.bench, self.n, self.only = bench, n, only
+
+    def do(self, name: str, work: Callable, shards: list[dict]) -> None:
+        """Do the shard that is ours; ShardsLeft where the stage has others left."""
+        left = [shard for shard in shards if shard["shard"] != self.only]
+        for shard in shards:
+            if shard["shard"] == self.only:
+                work(self.bench.arrays, lambda **about: None, **shard)
+        if left:
+            numbers = sorted({shard["shard"] + 1 for shard in left})
+            some = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+            raise ShardsLeft(
+                f"expected all {self.n:,} shards of {name}, found"
+                f" {format_count(len(numbers), 'shard')} not done: {some}",
+                f"run: assay scan --shard I/{self.n} for each, then this again; or assay scan"
+                f" --shards {self.n}, which does the rest here",
+            )
