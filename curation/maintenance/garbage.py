@@ -17,6 +17,7 @@ from assay.curation.media.remote_cache import RemoteCache
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.storage.shards import array_file
+from assay.curation.storage.stages import FOLDER
 
 SESSION = 14 * 24 * 3600  # seconds after which nobody comes back to a review session
 AGE = 600  # seconds after which nobody is still writing a file that was left unfinished
@@ -92,12 +93,14 @@ def find_unneeded(bench: Bench) -> tuple[dict[Path, str], int]:
     """
     pixels, partly = unneeded_pixels(bench)
     damaged = list_files(bench.arrays / "damaged")
+    stages = [file for file in list_files(bench.arrays / FOLDER) if is_older(file)]
     ended = [file for file in list_files(bench.path / "jobs") if is_older(file)]
     return (
         dict.fromkeys(damaged, "set aside as damaged")
         | unneeded_predictions(bench)
         | unneeded_judges(bench)
         | {bench.arrays / "contents.json": "what an older Assay remembered of versions"}
+        | dict.fromkeys(stages, "shards of a scan, which it has merged or does again")
         | dict.fromkeys(ended, "plans, logs and states of experiments that ended")
         | dict.fromkeys(ended_sessions(bench), "what review sessions began with, long over")
         | unneeded_uploads(bench)

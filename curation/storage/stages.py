@@ -243,9 +243,7 @@ def run_task(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
     work = load_stage(about["work"], about["number"])
     X = open_rows(arrays, about["files"], given)
     by_row = {
-        name.removeprefix("row "): array
-        for name, array in given.items()
-        if name.startswith("row ")
+        name.removeprefix("row "): array for name, array in given.items() if name.startswith("row ")
     }
     with threadpool_limits(1):
         made = work(X, **by_row, **load_shared(folder, about["shared"]))

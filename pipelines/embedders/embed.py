@@ -148,7 +148,9 @@ def embed_shards(bench: Bench, hashes: Sequence[str], name: str) -> Embedded:
     folder = embedder.version()
     given = dict(embedder=name, engine=embedder.engine(), media=media.name, folder=folder)
     kept = bench.arrays / "embeddings" / folder
-    new = fill_shards(bench, f"embed by {name}", kept, load_stored(bench), hashes, embed_shard, given)
+    new = fill_shards(
+        bench, f"embed by {name}", kept, load_stored(bench), hashes, embed_shard, given
+    )
     return Embedded(Shards(kept).rows(hashes), new, folder)
 
 

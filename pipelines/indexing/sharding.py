@@ -60,9 +60,7 @@ def open_stages(
             bench.stages = Stages(bench.arrays, shards, worker.do)
             yield
             return
-        with engine.open_crew(
-            bench, find_arrays, shards, address=options.address
-        ) as crew:
+        with engine.open_crew(bench, find_arrays, shards, address=options.address) as crew:
             say(f"shards      {shards:,}, {format_count(crew.size, 'worker')} ({engine.name})")
             worker = ManyShards(crew, say, progress)
             bench.stages = Stages(bench.arrays, shards, worker.do)

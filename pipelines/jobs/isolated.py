@@ -13,6 +13,8 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -69,8 +71,7 @@ def ask_worker(
     `hear(**about)` gets all that it tells on the way. UserError and ChildLost as in `run_isolated`; `patience` None
     waits for ever. A worker that is lost answers no more.
     """
-    names = dict(work=_name_of(work), setup=setup and _name_of(setup))
-    worker.send(**names, path=sys.path, asked=asked)
+    worker.send(**describe_call(work, asked, setup))
     while "out" not in (about := worker.receive(patience)):
         if "error" in about:
             error = UserError(about["error"], about["hint"])
@@ -80,8 +81,34 @@ def ask_worker(
     return about["out"]
 
 
+def describe_call(work: Callable, asked: dict, setup: Callable | None) -> dict:
+    """Describe a call as plain data: see Host.answer."""
+    return dict(work=_name_of(work), setup=setup and _name_of(setup), path=sys.path, asked=asked)
+
+
 def _name_of(function: Callable) -> list[str]:
     return [function.__module__, function.__name__]
+
+
+class Host:
+    """Calls functions for whoever asks, in the process that it is in."""
+
+    def __init__(self, path: str) -> None:
+        """path: of the bench."""
+        self.path, self.states = path, {}
+
+    def answer(self, ask: dict, tell: Callable[..., object]) -> None:
+        """Tell `out`, what the function returns that is asked for, or `error`: see ask_worker."""
+        # an embedder of one's own may lie anywhere
+        sys.path += [place for place in ask["path"] if place not in sys.path]
+        try:
+            setup = ask["setup"] and tuple(ask["setup"])
+            if setup not in self.states:
+                make = _load(setup) if setup else lambda path, tell: curation.open(path)
+                self.states[setup] = make(self.path, tell)
+            tell(out=_load(ask["work"])(self.states[setup], tell, **ask["asked"]))
+        except Exception as e:  # what comes from anywhere may fail in any way
+            tell(**describe_error(e))
 
 
 def main(path: str) -> None:
@@ -89,20 +116,7 @@ def main(path: str) -> None:
 
     It ends where its input does.
     """
-    states = {}
-
-    def answer(ask: dict, tell: Callable[..., None]) -> None:
-        # an embedder of one's own may lie anywhere
-        sys.path += [place for place in ask["path"] if place not in sys.path]
-        try:
-            setup = ask["setup"] and tuple(ask["setup"])
-            if setup not in states:
-                states[setup] = _load(setup)(path, tell) if setup else curation.open(path)
-            tell(out=_load(ask["work"])(states[setup], tell, **ask["asked"]))
-        except Exception as e:  # what comes from anywhere may fail in any way
-            tell(**describe_error(e))
-
-    processes.serve_requests(answer)
+    processes.serve_requests(Host(path).answer)
 
 
 def _load(name: Sequence[str]) -> Callable:
@@ -130,6 +144,14 @@ def describe_error(e: Exception) -> dict:
         error=traceback.format_exception_only(e)[-1].strip(),
         hint=f"look at {at.filename}, line {at.lineno}",
     )
+
+
+@cache
+def code_digest() -> str:
+    """Name the code of this package, so that two machines can tell whether they have the same."""
+    folders = (Path(curation.__file__).parent, Path(__file__).parents[1])
+    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 if __name__ == "__main__":

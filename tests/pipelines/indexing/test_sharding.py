@@ -1,0 +1,212 @@
+"""A scan by shards: whoever does which shard when, and how often, the result is the same to the last byte."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import assay
+from assay import UserError
+from assay.curation.storage import stages
+from assay.curation.storage.arrays import load_arrays
+from assay.curation.storage.shards import Shards
+from assay.pipelines.engines import ray as ray_engine
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.indexing.sharding import ShardOptions, ShardsLeft
+from tests.helpers import ROOT, copied, digits_bench
+
+N = 3
+OPTIONS = ScanOptions(embedder="pixels", sharding=ShardOptions(N))
+silent = lambda line: None  # noqa: E731
+
+
+def slow_vectors(images):
+    """A stand-in for a network: small tiles of the image, and time."""
+    time.sleep(0.05)
+    n = len(images)
+    return images.reshape(n, 4, 8, 4, 8, 3).mean((2, 4)).reshape(n, 48).astype("f4")
+
+
+slow_vectors.side = 32
+
+
+def files_of(bench):
+    """What a scan leaves, as bytes."""
+    names = ("graph.npz", "probe.npz", "opinion.npz", "kernel.npz")
+    files = {name: bench.arrays / name for name in names}
+    kept = {name: file.read_bytes() for name, file in files.items() if file.exists()}
+    shards = [
+        file
+        for folder in ("embeddings", "quality")
+        for file in (bench.arrays / folder).rglob("*.npy")
+    ]
+    kept |= {str(file.relative_to(bench.arrays)): file.read_bytes() for file in shards}
+    issues = bench.query("select kind, sample, score, suggestion, why from issues order by all")
+    return kept | dict(issues=issues.to_csv().encode())
+
+
+def assert_equal(one, other):
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+@pytest.fixture(scope="module")
+def unscanned(tmp_path_factory):
+    return digits_bench(900, tmp_path_factory.mktemp("unscanned"))
+
+
+@pytest.fixture(scope="module")
+def by_shards(unscanned, tmp_path_factory):
+    bench = copied(unscanned, tmp_path_factory.mktemp("by-shards") / "bench")
+    scan(bench, OPTIONS, say=silent)
+    return bench
+
+
+def run_shard(bench, i):
+    return subprocess.Popen(
+        [sys.executable, "-m", "assay", "scan", "--shard", f"{i}/{N}", "--embedder", "pixels"]
+        + ["-b", str(bench.path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_shards_and_one_piece_differ_by_rounding_alone(unscanned, by_shards, tmp_path):
+    whole = copied(unscanned, tmp_path / "bench")
+    scan(whole, replace(OPTIONS, sharding=ShardOptions()), say=silent)
+    a, b = (load_arrays(bench.arrays / "opinion.npz") for bench in (whole, by_shards))
+    assert np.array_equal(a["ids"], b["ids"]) and np.array_equal(a["flagged"], b["flagged"])
+    assert abs(a["pred_probs"] - b["pred_probs"]).max() < 1e-6
+    assert list(whole.queue(50)["sample"]) == list(by_shards.queue(50)["sample"])
+
+
+@pytest.mark.slow
+def test_processes_of_one_shard_each_killed_doubled_and_shuffled(unscanned, by_shards, tmp_path):
+    bench, lots = copied(unscanned, tmp_path / "bench"), random.Random(0)
+    merge = replace(OPTIONS, sharding=ShardOptions(N, merge=True))
+    for _ in range(12):
+        order = [*range(1, N + 1), lots.randint(1, N)]  # one of them twice
+        lots.shuffle(order)
+        for a, b in zip(order[::2], order[1::2]):
+            both = [run_shard(bench, a), run_shard(bench, b)]
+            if lots.random() < 0.3:
+                time.sleep(lots.uniform(1.0, 2.5))
+                both[0].send_signal(signal.SIGKILL)
+            assert all("error" not in process.communicate()[0] for process in both)
+        try:
+            scan(bench, merge, say=silent)
+            break
+        except ShardsLeft as left:
+            assert "not done" in left.problem and f"--shard I/{N}" in left.hint
+    assert_equal(files_of(by_shards), files_of(bench))
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_machine_and_gets_another(unscanned, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    options = replace(OPTIONS, embedder=f"{__name__}:slow_vectors", effort=0)
+    cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=1))
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+    bench, lines = copied(unscanned, tmp_path / "bench"), []
+
+    def lose_one(share, text):
+        if "embed" in text and nodes:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+            nodes.clear()
+            cluster.add_node(num_cpus=1)
+
+    try:
+        sharding = ShardOptions(6, engine="ray", address=cluster.address)
+        six = replace(options, sharding=sharding)
+        scan(bench, six, say=lines.append, progress=lose_one)
+    finally:
+        cluster.shutdown()
+    local = copied(unscanned, tmp_path / "local")
+    scan(local, replace(six, sharding=ShardOptions(6)), say=silent)
+    assert not nodes and "4 workers (ray)" in lines[0]
+    lost = [line for line in lines if "lost the worker" in line]
+    assert len(lost) <= 1 and all("1 shard of embed" in line for line in lost)
+    assert_equal(files_of(local), files_of(bench))
+    (folder,) = (bench.arrays / "embeddings").iterdir()
+    index = Shards(folder).index["hash"]
+    assert len(index) == len(np.unique(index)) == bench.state().content_hash.nunique()
+
+
+def test_a_damaged_output_is_made_anew(by_shards, tmp_path):
+    bench = copied(by_shards, tmp_path / "bench")
+    made = [f for f in (bench.arrays / "stages").glob("*.npz") if f.name.count(".") == 1]
+    file = min(made)
+    blob = bytearray(file.read_bytes())
+    blob[len(blob) // 2] ^= 1
+    file.write_bytes(blob)
+    scan(bench, OPTIONS, say=silent)
+    assert load_arrays(file)
+    assert_equal(files_of(by_shards), files_of(bench))
+
+
+def test_a_worker_refuses_inputs_of_others_and_stages_of_another_version(by_shards, tmp_path):
+    bench = copied(by_shards, tmp_path / "bench")
+    files = sorted((bench.arrays / "stages").glob("*.inputs.npz"))
+    about = [load_arrays(file).get("about") for file in files]
+    first, other = (file for file, said in zip(files, about) if said is not None), files[-1]
+    file = next(first)
+    digest = file.name.removesuffix(".inputs.npz")
+    (bench.arrays / "stages" / f"{digest}.npz").unlink()
+    given = load_arrays(file)
+    file.write_bytes(other.read_bytes())
+    with pytest.raises(UserError, match="expected the inputs of a stage .* found others"):
+        stages.run_task(bench.arrays, None, 0, digest)
+    given["about"] = np.array(str(given["about"]).replace('"number": 1', '"number": 7'))
+    stages.save_arrays(
+        stages.input_file(bench.arrays / "stages", again := stages.digest_arrays(given)), **given
+    )
+    with pytest.raises(UserError, match="expected number 7 of the stage .* found number 1"):
+        stages.run_task(bench.arrays, None, 0, again)
+    given["about"] = np.array(str(given["about"]).replace("sum_columns", "decompose"))
+    stages.save_arrays(
+        stages.input_file(bench.arrays / "stages", again := stages.digest_arrays(given)), **given
+    )
+    with pytest.raises(UserError, match="found number None"):
+        stages.run_task(bench.arrays, None, 0, again)
+
+
+def test_sums_are_a_tree_in_the_order_of_the_shards():
+    parts = [dict(x=np.array(0.1 * i)) for i in range(7)]
+    a, b, c, d, e, f, g = (part["x"] for part in parts)
+    assert stages.add_pairwise(parts)["x"] == ((a + b) + (c + d)) + ((e + f) + g)
+
+
+@pytest.mark.parametrize(
+    "asked, error",
+    [
+        (["--shard", "4/3"], "expected --shard I/N"),
+        (["--shard", "one"], "expected --shard I/N"),
+        (["--shards", "0"], "expected --shards of 1 or more"),
+        (["--merge"], "expected to know how many shards"),
+        (["--engine", "slurm"], "expected an engine, found 'slurm'"),
+        (["--shards", "2", "--address", "here:1"], "expected an engine that runs on a cluster"),
+        (["--engine", "ray", "--address", "127.0.0.1:1"], "expected a Ray cluster at 127.0.0.1:1"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said(by_shards, capsys, asked, error):
+    from assay.pipelines.cli.main import main
+
+    assert main(["scan", *asked, "-b", str(by_shards.path)]) == 2
+    assert error in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_machine_with_another_version_is_named(by_shards, monkeypatch):
+    monkeypatch.setattr(ray_engine, "code_digest", lambda: "another")
+    bench = assay.open(by_shards.path)
+    with pytest.raises(UserError, match="expected this Assay on all machines .* here another"):
+        scan(bench, replace(OPTIONS, sharding=ShardOptions(2, engine="ray")), say=silent)
