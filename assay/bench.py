@@ -257,19 +257,24 @@ class Bench(curation.Bench):
         keep_leakage: bool = False,
         yes: bool = False,
         patience: float = PATIENCE,
+        shards: int | None = None,
+        engine: str = "local",
+        address: str | None = None,
         progress: bool = True,
     ) -> Frame:
         """Scan the images: embed, compare, judge labels, find issues.
 
         pred_probs (n, k), embeddings (n, d): your own model's, as array, frame or file. ids (n,): whose rows they
         are; else a frame's index, or the bench's order. out_of_sample: whether pred_probs are. model: a scikit-learn
-        classifier, fitted out of fold on the embeddings. For the others see scan.ScanOptions. Returns label_issues().
+        classifier, fitted out of fold on the embeddings. engine: where its shards are worked on, "local" or "ray", of
+        the cluster at an address. For the others see scan.ScanOptions, ShardOptions. Returns label_issues().
         """
         from assay.pipelines.indexing.draw_map import draw_map
         from assay.pipelines.indexing.own_classifier import predict_by_classifier
         from assay.pipelines.indexing.own_files import read_own_values
         from assay.pipelines.indexing.own_model import OwnModel
         from assay.pipelines.indexing.scan import ScanOptions, scan
+        from assay.pipelines.indexing.sharding import ShardOptions
 
         if pred_probs is not None and (out_of_sample is None or model is not None):
             raise UserError(
@@ -284,7 +289,8 @@ class Bench(curation.Bench):
 
         def choose(probs: pd.DataFrame | None) -> ScanOptions:
             own = OwnModel(probs, vectors, out_of_sample is not False, said=model is None)
-            return ScanOptions(effort, embedder, not keep_leakage, yes, own, patience)
+            sharding = ShardOptions(shards, engine=engine, address=address)
+            return ScanOptions(effort, embedder, not keep_leakage, yes, own, patience, sharding)
 
         vectors, say = read(embeddings, "embeddings"), self._printer(progress)
         with progress_bar("scanning", progress) as step:
@@ -628,13 +634,15 @@ class Bench(curation.Bench):
         path: str | Path | None = None,
         *,
         jobs: int | None = None,
+        engine: str = "local",
+        address: str | None = None,
         patience: float = PATIENCE,
         progress: bool = True,
     ) -> Report:
         """Train what a plan asks for and is missing, and report it.
 
         plan: a dict or a TOML file; None: the first version against HEAD, see plan.default_plan. path: of the page.
-        jobs: runs at once. Raises Unfinished, after the report, where networks failed.
+        jobs: runs at once. engine, address: as of scan. Raises Unfinished, after the report, where networks failed.
         """
         from assay.pipelines.experiments import run
         from assay.pipelines.experiments.plan import default_plan, store_plan
@@ -644,7 +652,9 @@ class Bench(curation.Bench):
         with progress_bar("training", progress) as step:
             say = self._printer(progress)
             try:
-                run.run_plan(self, asked, say, step, jobs, patience=patience)
+                run.run_plan(
+                    self, asked, say, step, jobs, False, patience, engine=engine, address=address
+                )
             except run.Unfinished as e:  # the others have their report
                 unfinished = e
         try:

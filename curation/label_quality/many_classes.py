@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from assay.curation.label_quality.calibration import Curve, fit_sampled_calibration
+from assay.curation.label_quality.calibration import Curve, fit_calibration, fit_sampled_calibration
 from assay.curation.label_quality.linear_algebra import row_blocks, sample_groups
 from assay.curation.storage.shards import Rows
-from assay.curation.storage.top_probs import TopProbs, name_arrays
+from assay.curation.storage.stages import Arrays, gather_rows, stage
+from assay.curation.storage.top_probs import MANY, TOP, TopProbs, name_arrays
 
 Probe = Any  # the class of probe.py, which imports this file
 
@@ -58,38 +59,93 @@ def predict_rows(
     probe: Probe, X: np.ndarray | Rows, labels: np.ndarray, rows: np.ndarray
 ) -> TopScores:
     """Predict some rows (m,), ascending and whole groups: see predict_top."""
-    size = max(16, NUMBERS // probe.k)
-    alone = find_singles(probe, rows)
-    fold = fold_weights(probe)
+    size, alone = max(16, NUMBERS // probe.k), find_singles(probe, rows)
+    fixed = dict(fold=fold_weights(probe), stretch=probe.stretch, k=probe.k, vote=probe.vote)
+    fixed |= dict(knots=probe.knots, heights=probe.heights)
+    singles = rows[alone]
+    if getattr(X, "sharding", None) is not None and len(rows) == len(X):
+        use = np.zeros(len(X), bool)
+        use[singles] = True
+        arrays = describe_rows(probe, labels, rows) | dict(use=use)
+        made = gather_rows(X, predict_singles, arrays, **fixed)
+        parts = [(singles, *(made[name][singles] for name in ("at", "p", "totals")))]
+    else:
 
-    def score_quickly(block: np.ndarray) -> tuple:
-        return keep_top(probe, block, labels, score_singles(probe, X, block, fold))
+        def score_quickly(block: np.ndarray) -> tuple:
+            made = predict_block(X[block], describe_rows(probe, labels, block), **fixed)
+            return block, *made
 
-    parts = []
-    with ThreadPoolExecutor(2) as threads:
-        parts += threads.map(score_quickly, (rows[alone][p] for p in row_blocks(alone.sum(), size)))
+        with ThreadPoolExecutor(2) as threads:
+            parts = [
+                *threads.map(score_quickly, (singles[p] for p in row_blocks(len(singles), size)))
+            ]
     for block, scores in score_blocks(probe, X, rows[~alone]):
         stretched = (scores * probe.stretch).astype("f4")
-        parts.append(keep_top(probe, block, labels, stretched))
+        parts.append((block, *keep_top(probe.curve, labels[block], stretched)))
     order, at, p, totals = (np.concatenate(each) for each in zip(*parts))
     back = np.argsort(order)
     return TopScores(TopProbs(at[back], p[back], probe.k), totals[back])
 
 
+def describe_rows(probe: Probe, labels: np.ndarray, rows: np.ndarray) -> Arrays:
+    """Describe what a block of rows without copies is predicted by, beside its vectors."""
+    about = dict(labels=labels[rows], y=probe.y[rows], h=probe.h[rows])
+    if probe.vote:
+        near = probe.near[rows]
+        about["voted"] = np.where(near >= 0, probe.y[near], -1).astype("i4")
+    return about
+
+
+@stage(1)
+def predict_singles(X: np.ndarray | Rows, use: np.ndarray, k: int, **more: Any) -> Arrays:
+    """Predict the rows in use (n,) bool, each without itself: see predict_block; the others are 0."""
+    by_row = {name: more.pop(name) for name in ("labels", "y", "h", "voted") if name in more}
+    width, out = min(TOP, k), {}
+    out = dict(at=np.zeros((len(X), width), "i4"), p=np.zeros((len(X), width), "f4"))
+    out["totals"] = np.zeros(len(X))
+    rows = np.flatnonzero(use)
+    for part in row_blocks(len(rows), max(16, NUMBERS // k)):
+        block = rows[part]
+        about = {name: array[block] for name, array in by_row.items()}
+        for array, made in zip(out.values(), predict_block(X[block], about, k=k, **more)):
+            array[block] = made
+    return out
+
+
+def predict_block(
+    X: np.ndarray,
+    about: Arrays,
+    fold: np.ndarray,
+    stretch: np.ndarray,
+    vote: float,
+    k: int,
+    knots: np.ndarray,
+    heights: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Predict rows X (b, d) each without itself: (classes, probabilities, totals).
+
+    about: as describe_rows.
+    """
+    scores = score_singles(X, about["y"], about["h"], fold, stretch)
+    if vote:
+        add_votes(scores, about["voted"], vote * stretch)
+    return keep_top(Curve(knots, heights), about["labels"], scores)
+
+
 def keep_top(
-    probe: Probe, rows: np.ndarray, labels: np.ndarray, stretched: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Keep the likeliest classes of a block: (rows, classes, probabilities, totals).
+    curve: Curve, labels: np.ndarray, stretched: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keep the likeliest classes of a block: (classes, probabilities, totals).
 
     stretched (b, k) float32: scores, which are overwritten.
     """
-    logits = bend_scores(probe.curve, stretched)
+    logits = bend_scores(curve, stretched)
     most = logits.max(1)
     logits -= most[:, None]
     np.exp(logits, out=logits)
     total = logits.sum(1)
-    kept = TopProbs.keep_highest(logits, labels[rows])
-    return rows, kept.at, kept.p / total[:, None], most + np.log(total)
+    kept = TopProbs.keep_highest(logits, labels)
+    return kept.at, kept.p / total[:, None], most + np.log(total)
 
 
 def bend_scores(curve: Curve, scores: np.ndarray) -> np.ndarray:
@@ -122,24 +178,24 @@ def fold_weights(probe: Probe) -> np.ndarray:
 
 
 def score_singles(
-    probe: Probe, X: np.ndarray | Rows, rows: np.ndarray, fold: np.ndarray
+    X: np.ndarray, y: np.ndarray, h: np.ndarray, fold: np.ndarray, stretch: np.ndarray
 ) -> np.ndarray:
-    """Score rows (b,) each without itself, stretched and with votes: (b, k) float32."""
-    y, at = probe.y[rows], np.arange(len(rows))
-    fitted = y >= 0
-    share = np.where(fitted, 1 / (1 - np.where(fitted, probe.h[rows], 0)), 1)
-    Z = np.append(X[rows], np.ones((len(rows), 1), "f4"), 1) * share[:, None].astype("f4")
+    """Score rows X (b, d) each without itself, stretched: (b, k) float32."""
+    at, fitted = np.arange(len(X)), y >= 0
+    share = np.where(fitted, 1 / (1 - np.where(fitted, h, 0)), 1)
+    Z = np.append(X, np.ones((len(X), 1), "f4"), 1) * share[:, None].astype("f4")
     scores = Z @ fold
-    own = (share * probe.h[rows])[fitted] * probe.stretch[y[fitted]]
+    own = (share * h)[fitted] * stretch[y[fitted]]
     scores[at[fitted], y[fitted]] -= own.astype("f4")
-    if probe.vote:
-        near = probe.near[rows]
-        voted = np.where(near >= 0, probe.y[near], -1)
-        row, voter = np.nonzero(voted >= 0)
-        of = voted[row, voter]
-        weight = probe.vote * probe.stretch[of] / np.bincount(row, minlength=len(rows))[row]
-        np.add.at(scores, (row, of), weight.astype("f4"))
     return scores
+
+
+def add_votes(scores: np.ndarray, voted: np.ndarray, weight: np.ndarray) -> None:
+    """Add to scores (b, k) the votes for classes voted (b, j), -1 for none; weight (k,): of all of a row."""
+    row, voter = np.nonzero(voted >= 0)
+    of = voted[row, voter]
+    each = weight[of] / np.bincount(row, minlength=len(voted))[row]
+    np.add.at(scores, (row, of), each.astype("f4"))
 
 
 # ---- copies
@@ -195,10 +251,12 @@ def group_blocks(groups: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def calibrate_sample(probe: Probe, X: np.ndarray | Rows) -> tuple[Curve, np.ndarray]:
     """Choose curve and stretch by some of the rows: see fit_sampled_calibration."""
-    fitted = probe.fitted_rows
-    rows = sample_groups(probe.groups, fitted, ASKED)
-    sizes = np.bincount(probe.y[fitted], minlength=probe.k)
-    return fit_sampled_calibration(score_groups(probe, X, rows), probe.y[rows], sizes)
+    fitted, few = probe.fitted_rows, probe.k <= MANY
+    rows = sample_groups(probe.groups, fitted, NUMBERS // probe.k if few else ASKED)
+    scores, y = score_groups(probe, X, rows), probe.y[rows]
+    if few:
+        return fit_calibration(scores, y)
+    return fit_sampled_calibration(scores, y, np.bincount(probe.y[fitted], minlength=probe.k))
 
 
 # ---- after an edit

@@ -36,7 +36,7 @@ from assay.curation.label_quality.ridge_strength import ASKED, LAMBDAS, LESS, MO
 from assay.curation.statistics.logistic_lines import sigmoid
 from assay.curation.storage.shards import Rows
 from assay.curation.storage.stages import Arrays, gather_rows, stage, sum_rows
-from assay.curation.storage.top_probs import MANY, TopProbs
+from assay.curation.storage.top_probs import DENSE, MANY, TopProbs
 
 FEW = 4  # changed rows that are added to the scores
 FRESH = 100  # changed rows, after which the scores are made anew
@@ -264,7 +264,7 @@ class Probe:
     @property
     def many(self) -> bool:
         """Say whether a table of samples by classes is too large to make."""
-        return self.k > MANY and self.y.ndim == 1
+        return self.y.ndim == 1 and (self.k > MANY or len(self.y) * self.k > DENSE)
 
     def pred_probs(
         self, X: np.ndarray | Rows, labels: np.ndarray | None = None

@@ -34,7 +34,7 @@ class TopProbs:
     @classmethod
     def keep_highest(cls, probs: np.ndarray, labels: np.ndarray) -> TopProbs:
         """Keep the highest of probs (n, k), and that of each row's label (n,); -1 for none."""
-        first = probs.shape[1] - TOP
+        first = max(0, probs.shape[1] - TOP)
         at = np.argpartition(probs, first, axis=1)[:, first:].astype("i4")
         p = np.take_along_axis(probs, at, 1)
         lost = np.flatnonzero((labels >= 0) & (at != labels[:, None]).all(1))

@@ -10,6 +10,7 @@ from assay.curation import Bench
 from assay.curation.errors import UserError
 from assay.curation.text import format_count, pad_text
 from assay.pipelines.cli.output import (
+    add_engine_options,
     add_patience_option,
     draw_table,
     line_printer,
@@ -59,7 +60,15 @@ def run_experiment(args: argparse.Namespace) -> None:
     with progress_bar("training") as step:
         try:
             trained = run.run_plan(
-                bench, plan, line_printer(args), step, args.jobs, args.dry_run, args.patience
+                bench,
+                plan,
+                line_printer(args),
+                step,
+                args.jobs,
+                args.dry_run,
+                args.patience,
+                args.engine,
+                args.address,
             )
         except run.Unfinished as e:  # the others have their report
             trained, unfinished = e.trained, e
@@ -117,7 +126,8 @@ def detach_experiment(args: argparse.Namespace, bench: Bench, output: str) -> No
     from assay.pipelines.experiments import run
 
     jobs = ["--jobs", args.jobs] if args.jobs else []
-    options = ["-o", output, "--patience", args.patience, *jobs]
+    where = ["--engine", args.engine, *(["--address", args.address] if args.address else [])]
+    options = ["-o", output, "--patience", args.patience, *jobs, *where]
     pid, log = run.detach_run(bench, args.plan, options)
     print_line(args, f"experiment  runs on as process {pid}; what it says goes to {log}")
     print_result(
@@ -284,6 +294,7 @@ def add(verbs: Verbs) -> None:
         metavar="N",
         help="train so many at once (default: one a core, or one a GPU)",
     )
+    add_engine_options(verb)
     add_patience_option(verb)
     verb.add_argument(
         "--detach",

@@ -116,6 +116,21 @@ def add_patience_option(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def add_engine_options(verb: argparse.ArgumentParser) -> None:
+    """Add --engine and --address to a verb whose work can be done elsewhere."""
+    verb.add_argument(
+        "--engine",
+        default="local",
+        metavar="NAME",
+        help="where it is worked on: local (default), ray, or one that a plug-in adds",
+    )
+    verb.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of the Ray cluster: auto, or HOST:PORT (default: one on this machine alone)",
+    )
+
+
 def read_patience(args: argparse.Namespace) -> float:
     """Read --patience, in seconds; UserError for less than 1."""
     if not 1 <= args.patience < float("inf"):

@@ -6,8 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
-from assay.curation.errors import Question, UnknownName, UserError
+from assay.curation.errors import Question, UserError
 from assay.pipelines.cli.output import (
+    add_engine_options,
     add_patience_option,
     line_printer,
     open_bench,
@@ -63,7 +64,9 @@ def run_scan(args: argparse.Namespace) -> None:
             if sharding.only is None:
                 raise
             print_line(args, f"shard {args.shard}: done; {e.problem}")
-            return print_result(args, dict(shard=args.shard, left=e.problem), e.hint, schema="scan-shard")
+            return print_result(
+                args, dict(shard=args.shard, left=e.problem), e.hint, schema="scan-shard"
+            )
     draw_map(bench, line_printer(args))
     print_result(
         args,
@@ -74,18 +77,10 @@ def run_scan(args: argparse.Namespace) -> None:
 
 def read_sharding(args: argparse.Namespace) -> ShardOptions:
     """Read how a scan is cut into shards."""
-    from assay.pipelines.engines.base import list_engines
     from assay.pipelines.indexing.sharding import ShardOptions
 
     if args.shards is not None and args.shards < 1:
         raise UserError(f"expected --shards of 1 or more, found {args.shards}", "leave it out")
-    if args.engine not in (known := list_engines()):
-        raise UnknownName(
-            f"expected an engine, found {args.engine!r}",
-            f"there are {', '.join(known)}",
-            args.engine,
-            [*known],
-        )
     only, shards = None, args.shards
     if args.shard is not None:
         number, _, of = args.shard.partition("/")
@@ -178,14 +173,4 @@ def add(verbs: Verbs) -> None:
         action="store_true",
         help="merge the --shards N that are done, and say which are not",
     )
-    verb.add_argument(
-        "--engine",
-        default="local",
-        metavar="NAME",
-        help="where shards are worked on: local (default), ray, or one that a plug-in adds",
-    )
-    verb.add_argument(
-        "--address",
-        metavar="ADDRESS",
-        help="of the Ray cluster: auto, or HOST:PORT (default: this machine alone)",
-    )
+    add_engine_options(verb)

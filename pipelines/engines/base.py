@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from assay.curation.errors import UnknownName
 from assay.curation.plugins import discover
 from assay.curation.storage.interface import Bench
 
@@ -80,3 +81,16 @@ def list_engines() -> dict[str, Engine]:
     """List the engines by name, ours first."""
     found = [module.ENGINE for module in discover(__package__) if hasattr(module, "ENGINE")]
     return {engine.name: engine for engine in found}
+
+
+def find_engine(name: str) -> Engine:
+    """Find an engine by its name."""
+    engines = list_engines()
+    if name not in engines:
+        raise UnknownName(
+            f"expected an engine, found {name!r}",
+            f"there are {', '.join(engines)}",
+            name,
+            [*engines],
+        )
+    return engines[name]

@@ -15,6 +15,7 @@ from typing import Any
 
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
+from assay.curation.system.extras import require
 from assay.pipelines.engines.base import Failure, Result
 from assay.pipelines.jobs.isolated import Host, code_digest, describe_call
 
@@ -54,13 +55,9 @@ class RayEngine:
 def connect(address: str | None) -> bool:
     """Connect to a cluster; whether it was not connected before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
-    try:
-        import ray
-    except ImportError:
-        raise UserError(
-            "expected Ray for --engine ray, found it missing",
-            'run: pip install "assay[ray]", on every machine of the cluster',
-        ) from None
+    require("ray", "ray")
+    import ray
+
     if ray.is_initialized():
         return False
     if address and ":" in address and "://" not in address:

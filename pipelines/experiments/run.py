@@ -22,7 +22,7 @@ from assay.curation.system import permissions
 from assay.curation.system.processes import PATIENCE
 from assay.curation.text import format_count, pad_text, text_width
 from assay.curation.times import iso_time, now
-from assay.pipelines.engines.base import Crew, Failure, list_engines
+from assay.pipelines.engines.base import Crew, Failure, find_engine
 from assay.pipelines.experiments.cells import list_cells, missing_cells, test_labels
 from assay.pipelines.experiments.plan import expect_seconds, format_duration, matrix_rows
 from assay.pipelines.experiments.worker import ABOUT, make_trainer, measure_cost, train_cell
@@ -110,13 +110,15 @@ def run_plan(
     dry: bool = False,
     patience: float = PATIENCE,
     engine: str = "local",
+    address: str | None = None,
 ) -> int:
     """Train every missing cell; return how many were trained.
 
     Each is stored when it is done.
-    `most` at once (default: as many as there are cores or GPUs). `dry`: only say what there is to do, and what it will
-    cost. A cell that makes no step for `patience` seconds is stuck, and ended. Unfinished names those that failed, when
-    the others are done, and UserError what cannot be built before anything is trained.
+    `engine`, `address`: where. `most` at once (default: as many as there are cores or GPUs). `dry`: only say what
+    there is to do, and what it will cost. A cell that makes no step for `patience` seconds is
+    stuck, and ended. Unfinished names those that failed, when the others are done, and UserError what cannot be built
+    before anything is trained.
     """
     begun = iso_time(now())
     refuse_foreign_networks(bench, plan["architectures"])
@@ -135,7 +137,8 @@ def run_plan(
         else:  # the matrix comes first: it says what the others will cost
             broken.append(cannot_build(cell, answer))
 
-    with list_engines()[engine].open_crew(bench, make_trainer, len(todo), most) as crew:
+    chosen = find_engine(engine)
+    with chosen.open_crew(bench, make_trainer, len(todo), most, address) as crew:
         seconds = expect_seconds(bench, todo, measure)
         n = min(crew.size, 1 + int(sum(seconds.values()) / START))
         announce_matrix(plan, wanted, todo, seconds, lost, n, say, dry)

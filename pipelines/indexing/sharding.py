@@ -12,7 +12,7 @@ from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.stages import Stages
 from assay.curation.text import format_count
-from assay.pipelines.engines.base import Crew, Failure, list_engines
+from assay.pipelines.engines.base import Crew, Failure, find_engine
 from assay.pipelines.indexing.scan_progress import describe_left
 
 ROWS = 100_000  # of a shard, where nobody says how many shards there shall be
@@ -35,7 +35,7 @@ class ShardOptions:
         """Say how many shards n samples make; None: they stay in one piece."""
         if self.shards is not None:
             return self.shards
-        if n > ONE_PIECE or self.engine != "local":
+        if n > ONE_PIECE or self.engine != "local" or self.address:
             return max(1, -(-n // ROWS))
         return None
 
@@ -49,11 +49,10 @@ def open_stages(
     bench: Bench, n: int, options: ShardOptions, say: Tell, progress: Progress | None
 ) -> Iterator[None]:
     """Have the bench's arrays worked on by shards meanwhile; n: samples."""
-    shards = options.count(n)
+    engine, shards = find_engine(options.engine), options.count(n)
     if shards is None:
         yield
         return
-    engine = list_engines()[options.engine]
     try:
         if options.only is not None or options.merge:
             worker = OneShard(bench, shards, options.only)

@@ -210,3 +210,22 @@ def test_a_machine_with_another_version_is_named(by_shards, monkeypatch):
     bench = assay.open(by_shards.path)
     with pytest.raises(UserError, match="expected this Assay on all machines .* here another"):
         scan(bench, replace(OPTIONS, sharding=ShardOptions(2, engine="ray")), say=silent)
+
+
+@pytest.mark.slow
+def test_where_a_table_of_all_would_not_fit_the_likeliest_classes_come_by_shards(
+    by_shards, tmp_path, monkeypatch
+):
+    from assay.curation.label_quality import probe
+
+    monkeypatch.setattr(probe, "DENSE", 1000)
+    one, other = (copied(by_shards, tmp_path / name) for name in ("one", "other"))
+    scan(one, replace(OPTIONS, sharding=ShardOptions()), say=silent)
+    scan(other, OPTIONS, say=silent)
+    a, b, whole = (load_arrays(bench.arrays / "opinion.npz") for bench in (one, other, by_shards))
+    assert "pred_probs_at" in a and "pred_probs_at" in b and "pred_probs_at" not in whole
+    for top in (a, b):
+        probs = np.zeros_like(whole["pred_probs"])
+        np.put_along_axis(probs, top["pred_probs_at"], top["pred_probs"], 1)
+        assert abs(probs - whole["pred_probs"]).max() < 1e-4
+    assert abs(a["score"] - b["score"]).max() < 1e-5

@@ -1,0 +1,210 @@
+"""Millions of samples by shards, from a table to a queue: `make bench` does a million, `scale 10_000_000 FOLDER` the rest.
+
+    python -m tests.benchmarks.scale [N] [FOLDER] [ENGINE]
+
+A sample is a short text; its vector (128 numbers) is made from the number that it begins with, so that embedding costs
+next to nothing. Of the labels 5 % are wrong; 1 % of the samples are copies of others with one word more. Printed are the
+seconds and the memory of each stage, and a table of what must be exact: samples, copies found, shards.
+"""
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+
+import assay
+from assay.curation.formats.base import ImportOptions
+from assay.curation.storage.shards import Shards
+from assay.pipelines.indexing.ingest import ingest
+from assay.pipelines.indexing.scan import ScanOptions, scan
+from assay.pipelines.indexing.sharding import ShardOptions
+from tests.benchmarks.tools import clock
+
+D, CLASSES, POCKETS, RANK = 128, 10, 40, 12
+WRONG, COPIES, VAL = 0.05, 0.01, 0.05
+WORDS = "amber birch cedar delta ember fjord glade heath inlet jetty knoll larch marsh north ocean pines quartz ridge stone thorn umber vale wharf yarrow zephyr".split()
+EACH = 1_000_000  # rows of an import
+
+
+def mix(i, salt):
+    """Lots of numbers i: uint64, the same on every machine (splitmix64)."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(i, "u8") * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def share(i, salt):
+    return mix(i, salt) / 2.0**64
+
+
+def original(i):
+    """Which sample i is a copy of: itself, but for 1 %."""
+    copy = (share(i, 1) < COPIES) & (i > 0)
+    return np.where(copy, mix(i, 2) % np.maximum(i, 1).astype("u8"), i).astype("i8")
+
+
+def true_class(i):
+    return (mix(original(i), 3) % np.uint64(CLASSES)).astype(int)
+
+
+def labels(i):
+    wrong = share(i, 4) < WRONG
+    return np.where(
+        wrong, (true_class(i) + 1 + mix(i, 5) % np.uint64(CLASSES - 1)) % CLASSES, true_class(i)
+    ).astype(int)
+
+
+def write_texts(i):
+    """A text for each sample: its number, or that of the one it copies, and words."""
+    of, draws = original(i), np.stack([mix(original(i), 20 + w) for w in range(9)], 1)
+    picked = (draws % np.uint64(len(WORDS))).astype(int)
+    return [
+        f"{n:010d} " + " ".join(WORDS[w] for w in row) + (" again" if n != m else "")
+        for n, m, row in zip(of.tolist(), i.tolist(), picked.tolist())
+    ]
+
+
+_rng = np.random.default_rng(0)
+CENTRES = _rng.normal(size=(CLASSES * POCKETS, D)).astype("f4")
+AXES = _rng.normal(size=(CLASSES * POCKETS, RANK, D)).astype("f4") / RANK**0.5
+TABLES = _rng.normal(size=(2, 65_536, RANK)).astype("f4")
+NOISE = _rng.normal(size=(2, 65_536, D)).astype("f4")
+
+
+def vectors(texts):
+    """The vectors of texts (b, 128): a pocket of its class, a place along the pocket's axes, and noise."""
+    i = np.array([int(text[:10]) for text in texts])
+    pocket = true_class(i) * POCKETS + (mix(i, 6) % np.uint64(POCKETS)).astype(int)
+    a, b, c, d = ((mix(i, salt) >> np.uint64(48)).astype(int) for salt in (7, 8, 9, 10))
+    along = TABLES[0, a] + TABLES[1, b]
+    out = CENTRES[pocket] + np.einsum("ir,ird->id", along, AXES[pocket])
+    out += 0.35 * (NOISE[0, c] + NOISE[1, d])
+    again = np.array([text.endswith("again") for text in texts])
+    out[again] += 0.01 * NOISE[0, d[again]]
+    return out
+
+
+vectors.batch = 4096
+
+
+class Memory:
+    """The most memory that this process and its children have together, in GB."""
+
+    def __init__(self):
+        self.most, self.over = 0.0, False
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    def watch(self):
+        me = psutil.Process()
+        while not self.over:
+            total = 0
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:
+                    continue
+            self.most = max(self.most, total / 1e9)
+            time.sleep(1)
+
+
+def import_all(folder, n):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    bench = assay.create(folder / "bench")
+    for start in range(0, n, EACH):
+        i = np.arange(start, min(start + EACH, n))
+        split = np.where(share(i, 11) < VAL, "val", "train")
+        table = pa.table(
+            dict(
+                id=[f"{x:010d}" for x in i],
+                text=write_texts(i),
+                label=[f"class {c}" for c in labels(i)],
+                split=split,
+            )
+        )
+        source = folder / f"part-{start // EACH:03d}.parquet"
+        pq.write_table(table, source)
+        columns = dict(text="text", label="label", id="id")
+        with clock(f"import {start + len(i):,}"):
+            ingest(bench, source, "benchmark", ImportOptions(columns=columns, no_test=True))
+        source.unlink()
+    return bench
+
+
+def main(n=EACH, folder=None, engine="local"):
+    n, memory = int(n), Memory()
+    with TemporaryDirectory() as other:
+        folder = Path(folder or other)
+        folder.mkdir(parents=True, exist_ok=True)
+        made = (folder / "bench" / "assay.duckdb").exists()
+        bench = assay.open(folder / "bench") if made else import_all(folder, n)
+        began, shards = time.perf_counter(), ShardOptions(-(-n // 100_000), engine=engine)
+        told = began
+
+        def say(line):
+            nonlocal told
+            now = time.perf_counter()
+            print(f"  {now - told:7.1f} s  {memory.most:5.1f} GB  {line}", flush=True)
+            told = now
+
+        found = scan(
+            bench,
+            ScanOptions(embedder="tests.benchmarks.scale:vectors", sharding=shards, yes=True),
+            say=say,
+        )
+        seconds = time.perf_counter() - began
+        with clock("queue of 200"):
+            queue = bench.queue(200)
+        report(bench, n, found, queue, seconds, memory.most)
+        memory.over = True
+
+
+def report(bench, n, found, queue, seconds, most):
+    """What must be exact, and how much was done in a second."""
+    state = bench.state()
+    numbers = np.array([int(x) for x in found.index.map(state.key)])
+    wrong = labels(numbers) != true_class(numbers)
+    order = np.argsort(found.score.to_numpy(), kind="stable")
+    hits = wrong[order]
+    precision = float((np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean())
+    index = Shards(
+        bench.arrays
+        / "embeddings"
+        / json.loads(bench.rows("select value from meta where key = 'scan'")[0][0])["folder"]
+    ).index
+    from assay.curation.features.neighbor_graph import Graph
+
+    graph = Graph.load(bench.arrays / "graph.npz")
+    pairs = {tuple(pair) for pair in np.sort(graph.pairs, 1).tolist()}
+    at = dict(zip(graph.hashes.astype(str), range(len(graph.hashes))))
+    node = state.content_hash.map(at).to_numpy()
+    of = dict(zip(state.key.astype(int), node))
+    every = np.arange(n)
+    copies = every[original(every) != every]
+    met = sum(tuple(sorted((of[c], of[int(o)]))) in pairs for c, o in zip(copies, original(copies)))
+    rows = [
+        ("samples", len(state), n),
+        ("vectors, each once", len(np.unique(index["hash"])), len(index)),
+        ("planted copies found", met, len(copies)),
+        ("labels judged", len(found), n),
+        ("average precision of the queue", f"{precision:.6f}", ""),
+        ("samples a second", f"{n / seconds:,.0f}", "least 2,500"),
+        ("seconds of the scan", f"{seconds:,.0f}", ""),
+        ("memory, GB", f"{most:.1f}", "at most 20"),
+    ]
+    for name, have, want in rows:
+        print(f"{name:<34} {have!s:>14} {want!s:>14}")
+    assert len(state) == n and len(index) == len(np.unique(index["hash"]))
+    assert met >= 0.98 * len(copies)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
