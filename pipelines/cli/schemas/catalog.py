@@ -26,6 +26,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "export-changes": ("export --in-place, --patch", data.ExportChanges),
     "split": ("split", splits.Split),
     "scan": ("scan", data.Scan),
+    "scan-shard": ("scan --shard", data.ScanShard),
     "status": ("status", review.Status),
     "queue": ("queue", review.Queue),
     "edit": ("edit", review.Edit),

@@ -97,6 +97,13 @@ class Scan(Output):
     version: str | None = says("the version that this scan made: the first makes v1")
 
 
+class ScanShard(Output):
+    """That one shard of a scan is done, as far as it can be now."""
+
+    shard: str = says("which of how many, as given: 3/100")
+    left: str = says("what is not done yet")
+
+
 class App(Output):
     """Where the workbench is served; printed when it can be opened."""
 
