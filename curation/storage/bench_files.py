@@ -19,6 +19,7 @@ ARRAYS = dict.fromkeys(
         "flagged",
         "judges",
         "sessions",
+        "stages",
     ),
     (".npy", ".npz", ".tmp"),
 )
