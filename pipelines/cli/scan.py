@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assay.pipelines.indexing.sharding import ShardOptions
 
 
-def run_scan(args: argparse.Namespace) -> None:
+def run_scan(args: argparse.Namespace) -> int | None:
     """Scan the images: embeddings, neighbours, image quality, probe, issues.
 
     A scan that was stopped goes on where it was. One of millions of samples works on shards: on this machine's cores,
@@ -61,18 +61,17 @@ def run_scan(args: argparse.Namespace) -> None:
         try:
             found = scan(bench, options, say=line_printer(args), progress=step)
         except ShardsLeft as e:
-            if sharding.only is None:
-                raise
-            print_line(args, f"shard {args.shard}: done; {e.problem}")
-            return print_result(
-                args, dict(shard=args.shard, left=e.problem), e.hint, schema="scan-shard"
-            )
+            which = args.shard or "none"
+            print_line(args, f"shard {which}: done; {e.problem}" if args.shard else e.problem)
+            print_result(args, dict(shard=which, left=e.problem), e.hint, schema="scan-shard")
+            return 0 if args.shard else 1
     draw_map(bench, line_printer(args))
     print_result(
         args,
         describe_scan(bench, found),
         f"assay queue -n 200 --csv queue.csv -b {bench.given}",
     )
+    return None
 
 
 def read_sharding(args: argparse.Namespace) -> ShardOptions:
@@ -171,6 +170,6 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--merge",
         action="store_true",
-        help="merge the --shards N that are done, and say which are not",
+        help="merge the --shards N that are done; exit status 1, and which are not, where some are left",
     )
     add_engine_options(verb)

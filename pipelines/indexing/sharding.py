@@ -136,6 +136,6 @@ class OneShard:
             raise ShardsLeft(
                 f"expected all {self.n:,} shards of {name}, found"
                 f" {format_count(len(numbers), 'shard')} not done: {some}",
-                f"run: assay scan --shard I/{self.n} for each, then this again; or assay scan"
-                f" --shards {self.n}, which does the rest here",
+                f"assay scan --shard I/{self.n} for each of them, then --merge; assay scan --shards"
+                f" {self.n} does all that is left here",
             )

@@ -98,9 +98,9 @@ class Scan(Output):
 
 
 class ScanShard(Output):
-    """That one shard of a scan is done, as far as it can be now."""
+    """What is left of a scan by shards; exit status 1 of --merge."""
 
-    shard: str = says("which of how many, as given: 3/100")
+    shard: str = says("which of how many is done now, as given: 3/100; or none")
     left: str = says("what is not done yet")
 
 
