@@ -14,7 +14,7 @@ from functools import lru_cache, reduce
 from hashlib import blake2b
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,6 +92,13 @@ def add_pairwise(parts: Iterable[Arrays]) -> Arrays:
 # ---- shards
 
 
+class Part(NamedTuple):
+    """What a stage gets of one shard."""
+
+    inputs: Arrays
+    X: Rows | SideBySide | None = None  # rows that stay where they lie
+
+
 @dataclass(frozen=True)
 class Stages:
     """How a scan's arrays are cut into shards, and who works on these."""
@@ -106,18 +113,57 @@ class Stages:
         """Cut rows into even shards, as they lie in their files: each shard reads few of these."""
         first = X.list_rows()[0]
         order = np.lexsort((first.row, first.shard))
-        return Sharding(self, [order[part] for part in cut_evenly(len(order), self.n)])
+        shards = [order[part] for part in cut_evenly(len(order), self.n)]
+        return Sharding(self, [rows for rows in shards if len(rows)])
 
-    def load(self, name: str, task: Task) -> Arrays:
+    def run(
+        self, work: Callable, parts: Iterable[Part], shared: dict[str, Any]
+    ) -> Iterator[Arrays]:
+        """Have a stage done where it is not, and yield what it made of each part, in their order.
+
+        shared: what all of them get: arrays, numbers, or the path of a `.npy` file in `arrays` whose name says what is
+        in it.
+        """
+        folder, name = self.arrays / FOLDER, work.__name__
+        kept = {describe_shared(key, value): self.keep(value) for key, value in shared.items()}
+        key, todo, tasks = digest_arrays(kept), [], []
+        for number, part in enumerate(parts):
+            inputs = describe_part(self.arrays, work, key, part)
+            tasks.append(task := dict(shard=number, digest=digest_arrays(inputs)))
+            if not (folder / f"{task['digest']}.npz").exists():
+                todo.append(task)
+                if not (file := input_file(folder, task["digest"])).exists():
+                    save_arrays(file, **inputs)
+        if todo:
+            if not (file := folder / f"{key}.shared.npz").exists():
+                save_arrays(file, **kept)
+            self.do(name, run_task, todo)
+        for task in tasks:
+            yield self.load(name, task)
+
+    def keep(self, value: Any) -> np.ndarray:
+        """Make an array of what all shards get."""
+        if isinstance(value, Path):
+            return np.array(str(value.relative_to(self.arrays)))
+        return np.asarray(value)
+
+    def store(self, array: np.ndarray) -> Path:
+        """Store an array as a file that every shard may read a part of."""
+        file = self.arrays / FOLDER / f"{digest_arrays(dict(array=array))}.npy"
+        if not file.exists():
+            save_arrays(file, array)
+        return file
+
+    def load(self, name: str, task: dict) -> Arrays:
         """Load what a task made; it is done again where that is damaged or gone."""
-        file = task.output(self.arrays / FOLDER)
+        file = self.arrays / FOLDER / f"{task['digest']}.npz"
         for _ in range(2):
             try:
                 if (made := load_arrays(file)) is not None:
                     return made
             except DamagedFile:
                 file.unlink(missing_ok=True)
-            self.do(name, run_task, [task.describe()])
+            self.do(name, run_task, [task])
         raise UserError(
             f"expected the output of {name} in {file}, found none", "is its disk full? Scan again"
         )
@@ -137,53 +183,17 @@ class Sharding:
     shards: list[np.ndarray]  # the rows of each
 
     def run(
-        self, X: Rows | SideBySide, work: Callable, by_row: Arrays, shared: Arrays
+        self, X: Rows | SideBySide, work: Callable, by_row: Arrays, shared: dict[str, Any]
     ) -> Iterator[tuple[np.ndarray, Arrays]]:
-        """Have a stage done where it is not, and yield (rows, what it made) of each shard that has rows."""
-        stages, name = self.stages, work.__name__
-        folder = stages.arrays / FOLDER
-        shared = {name: np.asarray(value) for name, value in shared.items()}
-        key = digest_arrays(shared)
-        tasks = []
-        for number, rows in enumerate(self.shards):
-            if len(rows):
-                inputs = {name: array[rows] for name, array in by_row.items()}
-                tasks.append(make_task(stages.arrays, work, key, X, rows, inputs, number))
-        todo = [task for task in tasks if not task.output(folder).exists()]
-        if todo:
-            if not (kept := folder / f"{key}.shared.npz").exists():
-                save_arrays(kept, **shared)
-            for task in todo:
-                task.save_inputs(folder)
-            stages.do(name, run_task, [task.describe() for task in todo])
-        for task in tasks:
-            yield task.rows, stages.load(name, task)
+        """Have a stage done where it is not, and yield (rows, what it made) of each shard."""
+        parts = (
+            Part({name: array[rows] for name, array in by_row.items()}, X.take(rows))
+            for rows in self.shards
+        )
+        yield from zip(self.shards, self.stages.run(work, parts, shared))
 
 
-# ---- tasks
-
-
-@dataclass(frozen=True)
-class Task:
-    """A stage's work on one shard."""
-
-    digest: str  # of all that goes in
-    rows: np.ndarray  # (m,) of the whole array
-    inputs: Arrays  # what its input file holds
-    shard: int
-
-    def describe(self) -> dict:
-        """Describe it to who does it: see run_task."""
-        return dict(shard=self.shard, digest=self.digest)
-
-    def output(self, folder: Path) -> Path:
-        """Name the file of what it makes."""
-        return folder / f"{self.digest}.npz"
-
-    def save_inputs(self, folder: Path) -> None:
-        """Write down what goes in, for whoever does the work."""
-        if not (file := input_file(folder, self.digest)).exists():
-            save_arrays(file, **self.inputs)
+# ---- tasks: a stage's work on one part, known by the digest of all that goes in
 
 
 def input_file(folder: Path, digest: str) -> Path:
@@ -191,30 +201,29 @@ def input_file(folder: Path, digest: str) -> Path:
     return folder / f"{digest}.inputs.npz"
 
 
-def make_task(
-    arrays: Path,
-    work: Callable,
-    shared: str,
-    X: Rows | SideBySide,
-    rows: np.ndarray,
-    inputs: Arrays,
-    shard: int,
-) -> Task:
-    """Describe a stage's work on some rows of X.
+def describe_shared(name: str, value: Any) -> str:
+    """Name what all shards get in its file."""
+    return f"path {name}" if isinstance(value, Path) else name
 
-    shared: digest of what all shards get. The rows are named by the files they lie in: these never change.
+
+def describe_part(arrays: Path, work: Callable, shared: str, part: Part) -> Arrays:
+    """Describe a stage's work on a part: what its input file holds.
+
+    shared: digest of what all shards get. Rows are named by the files they lie in: these never change.
     """
+    given = {f"row {name}": array for name, array in part.inputs.items()}
     files: list[list[str]] = []
-    given = {f"row {name}": array for name, array in inputs.items()}
-    for i, part in enumerate(X.list_rows()):
-        used, at = np.unique(part.shard[rows], return_inverse=True)
-        files.append([str(part.files[s].relative_to(arrays)) for s in used])
-        given |= {f"file {i}": at.astype("i4"), f"at {i}": part.row[rows]}
+    for i, rows in enumerate(part.X.list_rows() if part.X is not None else ()):
+        used, at = np.unique(rows.shard, return_inverse=True)
+        files.append([str(rows.files[s].relative_to(arrays)) for s in used])
+        given |= {f"file {i}": at.astype("i4"), f"at {i}": rows.row}
     about = dict(
-        work=f"{work.__module__}:{work.__name__}", number=work.number, shared=shared, files=files
+        work=f"{work.__module__}:{work.__name__}",
+        number=work.number,  # type: ignore[attr-defined]
+        shared=shared,
+        files=files,
     )
-    given["about"] = np.array(json.dumps(about))
-    return Task(digest_arrays(given), rows, given, shard)
+    return given | dict(about=np.array(json.dumps(about)))
 
 
 def digest_arrays(arrays: Arrays) -> str:
@@ -241,12 +250,12 @@ def run_task(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
     given = load_inputs(folder, digest)
     about = json.loads(str(given.pop("about")))
     work = load_stage(about["work"], about["number"])
-    X = open_rows(arrays, about["files"], given)
+    X = [open_rows(arrays, about["files"], given)] if about["files"] else []
     by_row = {
         name.removeprefix("row "): array for name, array in given.items() if name.startswith("row ")
     }
     with threadpool_limits(1):
-        made = work(X, **by_row, **load_shared(folder, about["shared"]))
+        made = work(*X, **by_row, **load_shared(arrays, about["shared"]))
     save_arrays(folder / f"{digest}.npz", **made)
 
 
@@ -285,10 +294,15 @@ def load_stage(name: str, number: int) -> Callable:
 
 
 @lru_cache(4)
-def load_shared(folder: Path, key: str) -> dict[str, Any]:
-    """Load what all shards of a stage get; numbers come as numbers."""
-    kept = load_digested(folder / f"{key}.shared.npz", key)
-    return {name: array if array.ndim else array.item() for name, array in kept.items()}
+def load_shared(arrays: Path, key: str) -> dict[str, Any]:
+    """Load what all shards of a stage get; numbers come as numbers, files are mapped into memory."""
+    out: dict[str, Any] = {}
+    for name, array in load_digested(arrays / FOLDER / f"{key}.shared.npz", key).items():
+        if name.startswith("path "):
+            out[name.removeprefix("path ")] = open_array(arrays / str(array))
+        else:
+            out[name] = array if array.ndim else array.item()
+    return out
 
 
 def open_rows(arrays: Path, files: list[list[str]], given: Arrays) -> Rows | SideBySide:
