@@ -288,6 +288,7 @@ FOLDERS = {
     "arrays/embeddings/NAME/": "vectors, a folder for each embedder and its version; with `kernel` in its name, what the probe reads beside them",
     "arrays/quality/": "CleanVision's measurements",
     "arrays/judges/": "label scores of a version; derived",
+    "arrays/stages/": "what shards of a scan were given, and made, until it has merged them; derived",
     "arrays/*.npz": "neighbour graph, probe, scores, clusters, gaps; derived",
     "backups/": "the last good copies of `assay.duckdb`, one for each commit",
     "experiments/": "the report of each experiment, as it was made",
