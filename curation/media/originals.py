@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from assay.curation.media.addresses import is_address
 from assay.curation.media.containers.base import Wanted, find_container, split_uris
+from assay.curation.media.containers.places import read_place
 from assay.curation.media.files import MAX_BYTES, BadMedia
 
 
@@ -46,12 +47,21 @@ def iter_bytes(uris: Iterable[str], fresh: bool = False) -> Iterator[tuple[int, 
 def read_container(
     path: str, wanted: list[Wanted], fresh: bool
 ) -> Iterator[tuple[int, bytes | BadMedia]]:
-    """Read members of a container; one at an address is fetched whole."""
+    """Read members of a container.
+
+    One at an address is fetched whole, unless its members' uris say where they lie.
+    """
     container = find_container(path)
     assert container, "split_uris knows containers alone"
     if is_address(path):
         from assay.curation.media.remote import fetch_file
+        from assay.curation.media.remote_parts import read_members
 
+        places = [(one, read_place(one)) for one in wanted]
+        yield from read_members(path, [place for _, place in places if place])
+        wanted = [one for one, place in places if not place]
+        if not wanted:
+            return
         try:
             path = str(fetch_file(path, fresh))
         except BadMedia as e:
