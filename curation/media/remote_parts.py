@@ -18,7 +18,8 @@ from assay.curation.media.remote_stream import RemotePart, Unreadable
 SMALL = 8 << 20  # bytes of parts that are fetched beside others
 AT_ONCE = 8
 
-T, U = TypeVar("T"), TypeVar("U")
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 def read_members(address: str, wanted: list[Placed]) -> Iterator[tuple[int, bytes | BadMedia]]:

@@ -92,16 +92,12 @@ class ShardReader:
         count = next((n for size, n in AHEAD if largest <= size), 2)
         with TemporaryDirectory(dir=scratch_folder(), prefix="shards-") as folder:
             self.folder = Path(folder)
-            for found in map_ahead(self.fetch, places, count):
-                if isinstance(found, Fetched):
-                    try:
-                        yield self.keep(found)
-                    finally:
-                        found.file.unlink()
-                else:
-                    yield found
-        if self.decoder:
-            self.decoder.finish()
+            try:
+                for found in map_ahead(self.fetch, places, count):
+                    yield self.keep(found) if isinstance(found, Fetched) else found
+            finally:
+                if self.decoder:
+                    self.decoder.finish()
 
     def fetch(self, place: ShardPlace) -> Fetched | ShardRecord | BadShard:
         """Fetch a shard, or find its record."""
@@ -149,13 +145,18 @@ class ShardReader:
         return ShardRecord(place._replace(size=int(size), stamp=stamp), kept[shard].file, read)
 
     def keep(self, fetched: Fetched) -> ShardRecord | BadShard:
-        """Decode the images of a shard, and keep its record."""
+        """Decode the images of a shard, keep its record, and delete it."""
         place, file = fetched
         try:
-            is_table = place.address.lower().endswith(TABLES)
-            images = self.list_cells(file) if is_table else self.list_members(file)
+            return self.read_fetched(place, file)
         except BadMedia as e:
             return BadShard(place, Unreadable(str(e)))
+        finally:
+            file.unlink()
+
+    def read_fetched(self, place: ShardPlace, file: Path) -> ShardRecord:
+        is_table = place.address.lower().endswith(TABLES)
+        images = self.list_cells(file) if is_table else self.list_members(file)
         read: Read = {}
         container = find_container(place.address)
         if self.decoder and container:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from assay.curation.media import stored_traits
 from assay.curation.media.conversion import ImageTraits
@@ -33,7 +33,7 @@ class StreamDecoder:
         """Decode the images of a shard, by their members."""
         run, names = self.running, []
 
-        def number_reads():
+        def number_reads() -> Iterator[tuple[int, bytes | BadMedia]]:
             for name, blob in reads:
                 names.append(name)
                 run.hashes.append(None)
