@@ -28,12 +28,9 @@ from assay.curation.formats.base import (
 )
 from assay.curation.formats.class_words import note_blank_words
 from assay.curation.formats.in_place import find_unfinished
-from assay.curation.formats.remote_source import (
-    Mirror,
-    fetch_source,
-    place_samples,
-    settle_addresses,
-)
+from assay.curation.formats.mirrors import Mirror
+from assay.curation.formats.remote_source import fetch_source
+from assay.curation.formats.sample_addresses import place_samples, settle_addresses
 from assay.curation.formats.split_words import map_splits
 from assay.curation.media.addresses import clean_address, is_address, name_of, scheme_of
 from assay.curation.media.stream_decoding import StreamDecoder

@@ -7,19 +7,20 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import IO
 
 from assay.curation.errors import DiskFull
 from assay.curation.media.containers.parquet_ranges import Range, join_ranges
 from assay.curation.media.remote_faults import is_local
-from assay.curation.media.remote_stream import Unreadable
+from assay.curation.media.remote_stream import RemotePart, Unreadable
 
 MOST = 16 << 30  # bytes of a shard, which lies here while it is read
 
 
 def check_size(size: int, file: Path) -> None:
     if size > MOST:
-        raise Unreadable(f"is larger than {MOST >> 30} GB: write it as several shards")
+        raise too_large()
     if size > file.stat().st_size + shutil.disk_usage(file.parent).free:
         raise no_room(file)
 
@@ -34,6 +35,21 @@ def open_to_write(file: Path) -> Iterator[IO[bytes]]:
         if is_local(e):
             raise no_room(file) from None
         raise
+
+
+def copy_part(part: RemotePart, out: IO[bytes], stopped: Event | None = None) -> None:
+    """Write a part as it comes, until nobody needs it any more."""
+    while piece := part.read():
+        if out.tell() + len(piece) > MOST:
+            raise too_large()
+        out.write(piece)
+        if stopped and stopped.is_set():
+            part.close()
+            raise Unreadable("was not needed any more")
+
+
+def too_large() -> Unreadable:
+    return Unreadable(f"is larger than {MOST >> 30} GB: write it as several shards")
 
 
 def no_room(file: Path) -> DiskFull:

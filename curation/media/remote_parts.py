@@ -6,13 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from assay.curation.media import remote_tables
 from assay.curation.media.containers.parquet_ranges import Range, join_ranges
 from assay.curation.media.containers.places import Placed
 from assay.curation.media.files import MAX_BYTES, BadMedia
-from assay.curation.media.remote_disk import check_size, open_to_write
+from assay.curation.media.remote_disk import copy_part, open_to_write
 from assay.curation.media.remote_stream import RemotePart, Unreadable
 
 SMALL = 8 << 20  # bytes of parts that are fetched beside others
@@ -81,13 +82,13 @@ def read_part(
     stream.close()
 
 
-def fetch_whole(address: str, file: Path, unless: str) -> tuple[int, str]:
+def fetch_whole(
+    address: str, file: Path, unless: str, stopped: Event | None = None
+) -> tuple[int, str]:
     """Fetch a shard; returns its size and its stamp."""
     part = RemotePart(address, unless=unless)
     with open_to_write(file) as out:
-        while piece := part.read():
-            out.write(piece)
-            check_size(out.tell() if part.size is None else part.size, file)
+        copy_part(part, out, stopped)
         return out.tell(), part.stamp
 
 

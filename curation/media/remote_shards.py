@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.media.containers.base import Wanted, find_container
@@ -82,6 +83,7 @@ class ShardReader:
         self.texts, self.column, self.decoder = texts, column, decoder
         self.cache = RemoteCache()
         self.folder = Path()  # where shards lie while they are read
+        self.stopped = Event()  # set when nobody needs what is still fetched
 
     def read(self, places: list[ShardPlace]) -> Iterator[ShardRecord | BadShard]:
         """Read shards in their order, some being fetched ahead.
@@ -92,10 +94,13 @@ class ShardReader:
         count = next((n for size, n in AHEAD if largest <= size), 2)
         with TemporaryDirectory(dir=scratch_folder(), prefix="shards-") as folder:
             self.folder = Path(folder)
+            shards = map_ahead(self.fetch, places, count)
             try:
-                for found in map_ahead(self.fetch, places, count):
+                for found in shards:
                     yield self.keep(found) if isinstance(found, Fetched) else found
             finally:
+                self.stopped.set()
+                shards.close()
                 if self.decoder:
                     self.decoder.finish()
 
@@ -112,9 +117,9 @@ class ShardReader:
                 check_size(place.size, file)
             if place.address.lower().endswith(TABLES):
                 columns = {self.column} if self.column else set()
-                size, stamp = fetch_table(place.address, file, columns, unless)
+                size, stamp = fetch_table(place.address, file, columns, unless, self.stopped)
             else:
-                size, stamp = fetch_whole(place.address, file, unless)
+                size, stamp = fetch_whole(place.address, file, unless, self.stopped)
         except Unchanged:
             assert known
             return known

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay.curation.errors import UserError
@@ -66,6 +67,7 @@ class RemotePart:
         self.stamp, self.unless = stamp, unless
         self.size: int | None = None  # of the whole file, once something came
         self.answer: Answer | None = None
+        self.rest = b""  # of a piece that began before what was asked for
 
     def read(self) -> bytes:
         """Read the next piece, b"" at the end; raises Unreadable and Unchanged."""
@@ -92,7 +94,7 @@ class RemotePart:
         if self.answer is None:
             self.open()
         assert self.answer
-        piece = self.answer.read()
+        piece, self.rest = self.rest or self.answer.read(), b""
         self.at += len(piece)
         return piece
 
@@ -117,22 +119,31 @@ class RemotePart:
         self.stamp = self.stamp or answer.stamp
         if self.end is None or self.size is not None and self.end > self.size:
             self.end = self.size
-        skip_to(answer, self.at)
+        self.rest = skip_to(answer, self.at)
 
     def close(self) -> None:
-        if self.answer:
-            self.answer.close()
-            self.answer = None
+        """End it; where all of it came, its connection serves the next."""
+        answer, self.answer = self.answer, None
+        if answer:
+            with suppress(Exception):
+                if self.end is not None and self.at >= self.end and not answer.read():
+                    return
+            answer.close()
 
 
-def skip_to(answer: Answer, start: int) -> None:
-    """Skip what a server sends before what it was asked for, as one without ranges does."""
-    missing = start - answer.start
-    while missing > 0:
-        piece = answer.read()
-        if not piece or len(piece) > missing:
-            raise Unreadable(f"is not sent in parts ({missing:,} bytes too many)")
-        missing -= len(piece)
+def skip_to(answer: Answer, start: int) -> bytes:
+    """Skip what a server sends before what it was asked for, as one without ranges does.
+
+    Returns the rest of the last piece.
+    """
+    at = answer.start
+    while at < start:
+        if not (piece := answer.read()):
+            raise ConnectionError("it ended before the part that was asked for")
+        at += len(piece)
+        if at > start:
+            return piece[start - at :]
+    return b""
 
 
 def clean_stamp(told: object) -> str:
@@ -183,7 +194,7 @@ def ask_s3(
         size,
         clean_stamp(told.get("ETag")),
         lambda: sync(files.loop, body.read, PIECE),
-        body.close,
+        lambda: files.loop.call_soon_threadsafe(body.close),
     )
 
 
@@ -215,7 +226,7 @@ def ask_web(files: Any, address: str, asked: dict[str, str], stamp: str, unless:
         size,
         clean_stamp(told.get("ETag")),
         lambda: sync(files.loop, answer.content.read, PIECE),
-        answer.close,
+        lambda: files.loop.call_soon_threadsafe(answer.close),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from assay.curation.media.containers.base import Wanted, find_container
@@ -13,12 +14,13 @@ from assay.curation.media.containers.parquet_ranges import (
     footer_start,
     join_ranges,
     list_chunks,
+    list_images,
 )
 from assay.curation.media.containers.places import Placed
 from assay.curation.media.containers.table_rows import MEMBER
 from assay.curation.media.files import BadMedia, byte_columns, image_column
 from assay.curation.media.remote_cache import RemoteCache
-from assay.curation.media.remote_disk import check_size, open_to_write
+from assay.curation.media.remote_disk import check_size, copy_part, open_to_write
 from assay.curation.media.remote_stream import RemotePart, Unreadable
 
 if TYPE_CHECKING:
@@ -68,7 +70,9 @@ def find_groups(table: pq.FileMetaData, rows: set[int]) -> list[int]:
     return groups
 
 
-def fetch_table(address: str, file: Path, columns: set[str], unless: str) -> tuple[int, str]:
+def fetch_table(
+    address: str, file: Path, columns: set[str], unless: str, stopped: Event | None = None
+) -> tuple[int, str]:
     """Fetch a Parquet file, without columns of bytes that are none of `columns`.
 
     Returns its size and its stamp.
@@ -78,9 +82,10 @@ def fetch_table(address: str, file: Path, columns: set[str], unless: str) -> tup
     table = write_tail(file, tail)
     schema = table.schema.to_arrow_schema()
     guessed = image_column(schema)
-    unneeded = set(byte_columns(schema)) - (columns or ({guessed} if guessed else set()))
-    chunks = list_chunks(table, set(schema.names) - unneeded)
-    fetch_ranges(address, file, tail.stamp, chunks, tail.start)
+    needed = columns or ({guessed} if guessed else set())
+    others = set(list_images(table, set(byte_columns(schema)) - needed))
+    chunks = [chunk for chunk in list_chunks(table, schema.names) if chunk not in others]
+    fetch_ranges(address, file, tail.stamp, chunks, tail.start, stopped)
     return tail.size, tail.stamp
 
 
@@ -134,7 +139,12 @@ def open_table(address: str, file: Path, stamp: str) -> pq.FileMetaData:
 
 
 def fetch_ranges(
-    address: str, file: Path, stamp: str, ranges: Iterable[Range], known_from: int | None = None
+    address: str,
+    file: Path,
+    stamp: str,
+    ranges: Iterable[Range],
+    known_from: int | None = None,
+    stopped: Event | None = None,
 ) -> None:
     """Fetch parts of a file to where they lie in it; known_from: from there on it is here."""
     with open_to_write(file) as out:
@@ -142,6 +152,4 @@ def fetch_ranges(
             end = end if known_from is None else min(end, known_from)
             if start < end:
                 out.seek(start)
-                part = RemotePart(address, start, end, stamp)
-                while piece := part.read():
-                    out.write(piece)
+                copy_part(RemotePart(address, start, end, stamp), out, stopped)

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import assay
+from assay.curation.media.remote_cache import RemoteCache
 
 PIXELS = 8
 HEAD = f"P6 {PIXELS} {PIXELS} 255\n".encode()
@@ -120,7 +121,7 @@ def main(shards, each, kinds):
             there = measure(f"s3://photos/{kind}/", folder)
             ours.send("")
             asked = ours.recv()
-            kept = sum(f.stat().st_size for f in Path(folder, "cache").rglob("*") if f.is_file())
+            kept = RemoteCache().measure()["bytes"]
             say(f"{kind}, s3://", there, shards, asked, kept)
             most = max(Counter(key for _, key, _ in asked if key.endswith(kind)).values())
             print(

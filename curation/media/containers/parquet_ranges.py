@@ -47,9 +47,12 @@ def chunk_range(chunk: pq.ColumnChunkMetaData) -> Range:
     return start, start + chunk.total_compressed_size
 
 
-def list_images(metadata: pq.FileMetaData) -> Iterator[Range]:
-    """List the bytes that no format reads: those of images, where every row has them."""
-    held = byte_columns(metadata.schema.to_arrow_schema())
+def list_images(metadata: pq.FileMetaData, columns: Iterable[str] | None = None) -> Iterator[Range]:
+    """List the bytes that no format reads: those of images, where every row has them.
+
+    columns: of these alone; None: of all that hold bytes.
+    """
+    held = set(byte_columns(metadata.schema.to_arrow_schema()) if columns is None else columns)
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
         for j in range(row_group.num_columns):

@@ -53,6 +53,11 @@ def mark_record(path: str) -> None:
     _records.add(path)
 
 
+def unmark_record(path: str) -> None:
+    """Say that a path is a file of its own again."""
+    _records.discard(path)
+
+
 def is_record(path: str) -> bool:
     return path in _records
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import assay
-from assay.curation.errors import UserError
+from assay.curation.errors import AmbiguousSource, UserError
 from assay.curation.formats.write import export_version
 from assay.curation.media import remote, remote_client, remote_tables
 from assay.curation.media.files import BadMedia, content_hash
@@ -190,6 +190,61 @@ def test_transparent_images_are_laid_on_the_background_that_all_need(tmp_path, m
         assert len(watch.of(".tar")) == 2 * SHARDS, "all are seen before one can be converted"
 
 
+def test_a_tar_of_class_folders_is_read_as_the_tar(tmp_path, monkeypatch):
+    pictures = [p for k in range(3) for p in make_pictures(k)]
+    rows = [f"all/{i:03}.png,{'abc'[i % 3]},{'train' if i % 5 else 'val'}" for i in range(90)]
+    table = "\n".join(["file,label,split", *rows]).encode()
+    members = [(f"{i % 3}/{i:03}.png", blob) for i, blob in enumerate(pictures)]
+    (tmp_path / "folders.tar").write_bytes(make_tar(members))
+    members = [(f"all/{i:03}.png", blob) for i, blob in enumerate(pictures)]
+    (tmp_path / "listed.tar").write_bytes(make_tar([*members, ("labels.csv", table)]))
+    with watched_s3(monkeypatch) as (client, watch):
+        put_folder(client, tmp_path)
+        for name in ("folders.tar", "listed.tar"):
+            watch.requests.clear()
+            there = add(assay.create(tmp_path / f"there-{name}"), f"s3://photos/{name}")
+            here = add(assay.create(tmp_path / f"here-{name}"), tmp_path / name)
+            assert facts(there) == facts(here) and pixels(there) == pixels(here)
+            assert [r.method for r in watch.requests] == ["HEAD", "GET"]
+
+
+def test_shards_of_hugging_face_and_texts_need_their_columns_alone(tmp_path, monkeypatch):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for k in range(2):
+        cells = [dict(bytes=blob, path=None) for blob in make_pictures(k)]
+        frame = pd.DataFrame(dict(image=cells, label=[("ape", "bee")[i % 2] for i in range(EACH)]))
+        frame.to_parquet(folder / f"train-{k:05}-of-00002.parquet")
+    texts = pd.DataFrame(
+        dict(text=[f"word {i} and more of them" for i in range(40)], label=["a", "b"] * 20)
+    )
+    texts.to_parquet(tmp_path / "texts.parquet")
+    with watched_s3(monkeypatch) as (client, _):
+        put_folder(client, tmp_path)
+        for name in ("set", "texts.parquet"):
+            there = add(assay.create(tmp_path / f"there-{name}"), f"s3://photos/{name}")
+            here = add(assay.create(tmp_path / f"here-{name}"), tmp_path / name)
+            assert facts(there) == facts(here)
+        uris = assay.open(tmp_path / "there-set").state().uri
+        assert all(isinstance(blob, bytes) for _, blob in iter_bytes(uris))
+
+
+def test_what_is_in_doubt_is_asked_after_the_first_shard(tmp_path, monkeypatch):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for k in range(20):
+        pairs = [(f"{k}-{i}", blob) for i, blob in enumerate(make_pictures(k))]
+        members = [m for name, b in pairs for m in ((f"{name}.a.png", b), (f"{name}.b.png", b))]
+        members += [(f"{name}.cls", b"ape") for name, _ in pairs]
+        (folder / f"{k:03}.tar").write_bytes(make_tar(members))
+    with watched_s3(monkeypatch) as (client, watch):
+        put_folder(client, folder)
+        watch.requests.clear()
+        with pytest.raises(AmbiguousSource, match="one image a sample"):
+            add(assay.create(tmp_path / "bench"), "s3://photos")
+        assert len(watch.of(".tar")) < 12, "those that were on their way"
+
+
 # ---- faults
 
 
@@ -279,7 +334,7 @@ def test_credentials_that_run_out_stop_the_import_which_goes_on_later(
         watch.trouble = lambda method, key, times: ""
         watch.requests.clear()
         add(bench, "s3://photos")
-        assert [r.key[-7:] for r in watch.of(".tar")] == ["002.tar", "003.tar"]
+        assert sorted(r.key[-7:] for r in watch.of(".tar")) == ["002.tar", "003.tar"]
         assert len(bench.state()) == SHARDS * EACH
 
 
