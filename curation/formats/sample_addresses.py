@@ -80,8 +80,7 @@ def describe_shards(mirror: Mirror, images: int) -> str:
     shards, host = len(mirror.shards), addresses.host_of(mirror.address)
     return (
         f"{format_count(images, 'image', 'lies', 'lie')} in {format_count(shards, 'shard')} at {host}:"
-        " a shard is read once, from its start to its end, and not kept; an original is read from its"
-        " shard when it is asked for"
+        " each was read once and is not kept; an original is read from its shard when it is asked for"
     )
 
 

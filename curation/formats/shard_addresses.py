@@ -78,12 +78,13 @@ def read_shards(
 
 def refuse_shard(found: BadShard, read: int, count: int) -> UserError:
     """Say which shard cannot be read, and what to do."""
-    of = f"{format_count(count, 'shard')}" if count > 1 else "a shard"
-    hint = "mend it, and import again"
-    if count > 1 and not found.reason.everywhere:
-        hint += ", or import the others with --skip-bad"
+    hint = "import again once it can be read"
+    if not found.reason.everywhere:
+        hint = "mend it, and import again"
+        hint += ", or import the others with --skip-bad" if count > 1 else ""
     if read:
         hint += f"; {format_count(read, 'shard', 'was read, and is', 'were read, and are')} not fetched again"
+    of = format_count(count, "shard") if count > 1 else "a shard"
     return UserError(
         f"expected to read {of}, found that {found.place.address} {found.reason}", hint
     )

@@ -74,7 +74,7 @@ def read_part(
                 window += piece
         except BadMedia as e:
             stream.close()
-            yield from ((p.index, BadMedia(f"{address} {e}")) for p in places[n:])
+            yield from ((p.index, BadMedia(f"is in a shard that {e}")) for p in places[n:])
             return
         del window[: place.start - start]
         start = place.start
