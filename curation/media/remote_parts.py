@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from assay.curation.media import remote_tables
 from assay.curation.media.containers.parquet_ranges import Range, join_ranges
@@ -18,55 +18,59 @@ from assay.curation.media.remote_stream import RemotePart, Unreadable
 
 SMALL = 8 << 20  # bytes of parts that are fetched beside others
 AT_ONCE = 8
+TOO_LARGE = f"is larger than {MAX_BYTES >> 20} MB"
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-def read_members(address: str, wanted: list[Placed]) -> Iterator[tuple[int, bytes | BadMedia]]:
-    """Read members of a shard, those that lie side by side by one request."""
-    for stamp in dict.fromkeys(place.stamp for place in wanted):
-        some = [place for place in wanted if place.stamp == stamp]
-        if address.lower().endswith(remote_tables.SUFFIXES):
-            yield from remote_tables.read_rows(address, stamp, some)
-        else:
-            yield from read_places(address, stamp, some)
+class Part(NamedTuple):
+    """Members of a shard that are fetched by one request."""
+
+    address: str
+    stamp: str
+    range: Range
+    places: list[Placed]
 
 
-def read_places(
-    address: str, stamp: str, wanted: list[Placed]
-) -> Iterator[tuple[int, bytes | BadMedia]]:
-    """Read members where they lie, in their order."""
-    for place in wanted:
-        if place.size > MAX_BYTES:
-            yield place.index, BadMedia(f"is larger than {MAX_BYTES >> 20} MB")
-    left = sorted(place for place in wanted if place.size <= MAX_BYTES)
-    parts = join_ranges(((p.start, p.start + p.size) for p in left), remote_tables.GAP)
-    groups, at = [], 0
-    for part in parts:
-        end = at
-        while end < len(left) and left[end].start + left[end].size <= part[1]:
-            end += 1
-        groups.append((part, left[at:end]))
-        at = end
-
-    def read(group: tuple[Range, list[Placed]]) -> Iterator[tuple[int, bytes | BadMedia]]:
-        return read_part(address, stamp, *group)
-
-    small = [group for group in groups if group[0][1] - group[0][0] <= SMALL]
-    for found in map_ahead(lambda group: list(read(group)), small, AT_ONCE):
+def read_members(wanted: dict[str, list[Placed]]) -> Iterator[tuple[int, bytes | BadMedia]]:
+    """Read members of shards, by their addresses; those that lie side by side by one request."""
+    parts: list[Part] = []
+    for address, places in wanted.items():
+        for stamp in dict.fromkeys(place.stamp for place in places):
+            some = [place for place in places if place.stamp == stamp]
+            if address.lower().endswith(remote_tables.SUFFIXES):
+                yield from remote_tables.read_rows(address, stamp, some)
+            else:
+                large = [place for place in some if place.size > MAX_BYTES]
+                yield from ((place.index, BadMedia(TOO_LARGE)) for place in large)
+                parts += make_parts(address, stamp, [p for p in some if p.size <= MAX_BYTES])
+    small = [part for part in parts if part.range[1] - part.range[0] <= SMALL]
+    for found in map_ahead(lambda part: list(read_part(part)), small, AT_ONCE):
         yield from found
-    for group in groups:
-        if group[0][1] - group[0][0] > SMALL:
-            yield from read(group)
+    for part in parts:
+        if part.range[1] - part.range[0] > SMALL:
+            yield from read_part(part)
 
 
-def read_part(
-    address: str, stamp: str, part: Range, places: list[Placed]
-) -> Iterator[tuple[int, bytes | BadMedia]]:
-    """Read the members of one part as it comes."""
-    stream, start, window = RemotePart(address, *part, stamp), part[0], bytearray()
-    for n, place in enumerate(places):
+def make_parts(address: str, stamp: str, places: list[Placed]) -> Iterator[Part]:
+    """Put the members of a tar that lie near one another into parts."""
+    left = sorted(places)
+    at = 0
+    ranges = join_ranges(((p.start, p.start + p.size) for p in left), remote_tables.GAP)
+    for start, end in ranges:
+        upto = at
+        while upto < len(left) and left[upto].start + left[upto].size <= end:
+            upto += 1
+        yield Part(address, stamp, (start, end), left[at:upto])
+        at = upto
+
+
+def read_part(part: Part) -> Iterator[tuple[int, bytes | BadMedia]]:
+    """Read the members of a part as it comes."""
+    stream = RemotePart(part.address, *part.range, part.stamp)
+    start, window = part.range[0], bytearray()
+    for n, place in enumerate(part.places):
         try:
             while start + len(window) < place.start + place.size:
                 if not (piece := stream.read()):
@@ -74,7 +78,7 @@ def read_part(
                 window += piece
         except BadMedia as e:
             stream.close()
-            yield from ((p.index, BadMedia(f"is in a shard that {e}")) for p in places[n:])
+            yield from ((p.index, BadMedia(f"is in a shard that {e}")) for p in part.places[n:])
             return
         del window[: place.start - start]
         start = place.start
