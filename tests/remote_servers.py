@@ -118,6 +118,7 @@ def s3_server(monkeypatch):
         yield client
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
+        server._server.app = client.watch.app  # whatever trouble it makes
         urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
         server.stop()
 

@@ -317,6 +317,27 @@ def test_a_shard_that_changed_since_is_named_and_not_read(shards, tmp_path, monk
         assert [r.key for r in watch.of(".tar")] == ["photos/train-001.tar"], "the others are known"
 
 
+def test_a_bucket_that_may_not_be_listed_is_read_by_names_or_refused(shards, tmp_path, monkeypatch):
+    with watched_s3(monkeypatch) as (client, watch):
+        put_folder(client, shards)
+        watch.trouble = lambda method, key, times: (
+            "" if key.endswith(".tar") else "403 AccessDenied"
+        )
+        bench = assay.create(tmp_path / "bench")
+        with pytest.raises(UserError, match="s3://photos.* may not be read .403"):
+            add(bench, "s3://photos")
+        assert not bench.file.exists()
+        watch.requests.clear()
+        add(bench, "s3://photos/train-{000..003}.tar")
+        assert [r.status for r in watch.of(".tar")] == [200] * SHARDS
+        watch.requests.clear()
+        add(bench, "s3://photos/train-{000..003}.tar")
+        assert [r.status for r in watch.of(".tar")] == [304] * SHARDS and sent(watch) == 0
+        watch.trouble = lambda method, key, times: "403 AccessDenied"
+        with pytest.raises(UserError, match="train-000.tar may not be read .403"):
+            add(bench, "s3://photos/train-{000..003}.tar")
+
+
 @pytest.mark.parametrize("code", ["403 AccessDenied", "400 ExpiredToken"])
 def test_credentials_that_run_out_stop_the_import_which_goes_on_later(
     code, shards, tmp_path, monkeypatch
@@ -393,6 +414,8 @@ def test_shards_on_the_web_and_in_storage_that_fsspec_alone_knows(shards, tmp_pa
         found = dict(iter_bytes(bench.state().uri))
         hashes = [content_hash(found[i]) for i in range(EACH)]
         assert hashes == list(bench.state().content_hash) and len(server.asked) == 2
+        add(bench, f"{web}/a/train-001.tar")
+        assert len(bench.state()) == EACH and server.unchanged == 1
     files = fsspec.filesystem("memory")
     for file in shards.iterdir():
         files.pipe_file(f"/box/{file.name}", file.read_bytes())
