@@ -82,7 +82,7 @@ class S3Watch:
             environ["REQUEST_METHOD"], environ["PATH_INFO"].lstrip("/"), environ, int(status), 0
         )
         start_response(f"{status} {code}", [("Content-Length", str(len(body)))])
-        return [body]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def of(self, ending):
         """List the requests of files with an ending."""
@@ -175,8 +175,10 @@ class Web(SimpleHTTPRequestHandler):
             return self.answer(304, ETag=tag)
         with open(file, "rb") as opened:
             body = opened.read()
-        if asked := self.headers.get("Range"):
+        if (asked := self.headers.get("Range")) and not self.state.without_ranges:
             start, _, end = asked.removeprefix("bytes=").partition("-")
+            if not start:  # the last bytes
+                start, end = max(0, len(body) - int(end)), ""
             start, end = int(start), min(int(end or len(body)), len(body) - 1)
             where = {"Content-Range": f"bytes {start}-{end}/{len(body)}", "ETag": tag}
             return self.answer(206, body[start : end + 1], **where)
@@ -216,6 +218,7 @@ class Asked:
 
     def __init__(self):
         self.asked, self.sent, self.slowness, self.now, self.most = [], 0, 0.0, 0, 0
+        self.without_ranges = False  # whether it sends all, whatever part it is asked for
         self.bodies = self.unchanged = 0  # files that were sent, and those that need not be
         self.hold_after = None  # after so many it sends no more, until it is None again
         self.lock = threading.Lock()

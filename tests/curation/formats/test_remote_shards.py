@@ -403,6 +403,23 @@ def test_a_killed_import_goes_on_with_the_shards_that_it_read(shards, tmp_path, 
 # ---- other storage
 
 
+@pytest.mark.parametrize("without_ranges", [False, True])
+def test_a_server_on_the_web_may_know_no_parts(without_ranges, shards, tmp_path, monkeypatch):
+    write_tables(tmp_path / "tables")
+    monkeypatch.setattr(remote_tables, "TAIL", 16 << 10)
+    with web_server(tmp_path) as (web, server):
+        server.without_ranges = without_ranges
+        for source in ("tables/part-000.parquet", "shards/train-000.tar"):
+            name = source.rpartition("/")[2]
+            columns = dict(image="image") if "tables" in source else {}
+            there = add(assay.create(tmp_path / f"{name}-1"), f"{web}/a/{source}", columns=columns)
+            here = add(assay.create(tmp_path / f"{name}-2"), tmp_path / source, columns=columns)
+            assert there.state().content_hash.to_list() == here.state().content_hash.to_list()
+            state = there.state()
+            found = dict(iter_bytes(state.uri[5:9]))
+            assert [content_hash(found[i]) for i in range(4)] == list(state.content_hash[5:9])
+
+
 def test_shards_on_the_web_and_in_storage_that_fsspec_alone_knows(shards, tmp_path):
     import fsspec
 
