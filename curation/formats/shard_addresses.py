@@ -25,19 +25,20 @@ def find_braces(mirror: Mirror) -> list[ShardPlace]:
 
     [] where it has none. UserError where one is missing.
     """
+    from assay.curation.media.remote import list_beside
+
     if not BRACES.search(mirror.address) or not mirror.address.lower().endswith(".tar"):
         return []
     folder = mirror.address.rpartition("/")[0]
     places = [address.removeprefix(f"{folder}/") for address in expand_braces(mirror.address)]
-    from assay.curation.media.remote import list_beside
-
-    known = list_beside(folder)
     if any("/" in name for name in places):  # braces in the name of a folder
         raise UserError(
             f"expected braces in the name of a file, found {mirror.address}",
             f"import the folder: {folder[: folder.find('{')].rpartition('/')[0]}",
         )
-    if known is not None and (gone := [name for name in places if name not in set(known)]):
+    known = list_beside(folder)
+    there = set(places if known is None else known)
+    if gone := [name for name in places if name not in there]:
         raise UserError(
             f"expected {format_count(len(places), 'shard')}, found {len(gone):,} missing, first {folder}/{gone[0]}",
             "check the numbers in the braces",

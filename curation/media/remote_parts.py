@@ -43,7 +43,7 @@ def read_members(wanted: dict[str, list[Placed]]) -> Iterator[tuple[int, bytes |
                 yield from remote_tables.read_rows(address, stamp, some)
             else:
                 large = [place for place in some if place.size > MAX_BYTES]
-                yield from ((place.index, BadMedia(TOO_LARGE)) for place in large)
+                yield from ((place.number, BadMedia(TOO_LARGE)) for place in large)
                 parts += make_parts(address, stamp, [p for p in some if p.size <= MAX_BYTES])
     small = [part for part in parts if part.range[1] - part.range[0] <= SMALL]
     for found in map_ahead(lambda part: list(read_part(part)), small, AT_ONCE):
@@ -78,11 +78,11 @@ def read_part(part: Part) -> Iterator[tuple[int, bytes | BadMedia]]:
                 window += piece
         except BadMedia as e:
             stream.close()
-            yield from ((p.index, BadMedia(f"is in a shard that {e}")) for p in part.places[n:])
+            yield from ((p.number, BadMedia(f"is in a shard that {e}")) for p in part.places[n:])
             return
         del window[: place.start - start]
         start = place.start
-        yield place.index, bytes(window[: place.size])
+        yield place.number, bytes(window[: place.size])
     stream.close()
 
 

@@ -19,6 +19,7 @@ from assay.curation.media.containers.base import Wanted, find_container
 from assay.curation.media.containers.parquet_ranges import list_images
 from assay.curation.media.containers.tar_index import index_tar
 from assay.curation.media.containers.tar_record import TarRecord, write_record
+from assay.curation.media.conversion import DECODER
 from assay.curation.media.files import BadMedia, byte_columns, image_column
 from assay.curation.media.images import SUFFIXES as IMAGES
 from assay.curation.media.remote_cache import Kept, RemoteCache
@@ -27,13 +28,19 @@ from assay.curation.media.remote_parts import fetch_whole, map_ahead
 from assay.curation.media.remote_stream import Unchanged, Unreadable
 from assay.curation.media.remote_tables import SUFFIXES as TABLES
 from assay.curation.media.remote_tables import fetch_table
-from assay.curation.media.stream_decoding import Read, StreamDecoder, read_read, write_read
+from assay.curation.media.stream_decoding import (
+    ReadImages,
+    StreamDecoder,
+    encode_images,
+    parse_images,
+)
 from assay.curation.system.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 SUFFIXES = (".tar", *TABLES)
+RECORD = 1  # counted up when a record would be another of the same bytes
 MOST_TEXT = 64 << 20  # bytes of a text in a tar that is kept
 AHEAD = ((64 << 20, 8), (512 << 20, 4))  # shards of at most so many bytes: so many lie here at once
 
@@ -52,7 +59,7 @@ class ShardRecord(NamedTuple):
 
     place: ShardPlace
     file: Path  # the record of a tar; a Parquet file without the bytes of images
-    images: Read
+    images: ReadImages
 
 
 class BadShard(NamedTuple):
@@ -131,7 +138,10 @@ class ShardReader:
 
     def keys(self, address: str) -> tuple[str, str]:
         """Name what is kept of a shard, and of its images, among the addresses of the cache."""
-        return f"{address}\nshard", f"{address}\nimages\n{self.column or ''}"
+        return (
+            f"{address}\nshard {RECORD}",
+            f"{address}\nimages {RECORD}.{DECODER}\n{self.column or ''}",
+        )
 
     def find_record(self, place: ShardPlace) -> ShardRecord | None:
         """Find what was kept of a shard, with the images that are needed."""
@@ -139,12 +149,12 @@ class ShardReader:
         kept = self.cache.find([shard, images])
         if shard not in kept or not kept[shard].stamp:
             return None
-        read: Read = {}
+        read: ReadImages = {}
         size, _, stamp = kept[shard].stamp.partition(" ")
         if self.decoder:
             if images not in kept or kept[images].stamp != kept[shard].stamp:
                 return None
-            read = read_read(json.loads(zlib.decompress(kept[images].file.read_bytes())))
+            read = parse_images(json.loads(zlib.decompress(kept[images].file.read_bytes())))
             if not self.decoder.holds(read):
                 return None
         return ShardRecord(place._replace(size=int(size), stamp=stamp), kept[shard].file, read)
@@ -162,7 +172,7 @@ class ShardReader:
     def read_fetched(self, place: ShardPlace, file: Path) -> ShardRecord:
         is_table = place.address.lower().endswith(TABLES)
         images = self.list_cells(file) if is_table else self.list_members(file)
-        read: Read = {}
+        read: ReadImages = {}
         container = find_container(place.address)
         if self.decoder and container:
             wanted = [Wanted(member, n) for n, member in enumerate(images)]
@@ -173,7 +183,7 @@ class ShardReader:
         new = {shard: self.keep_file(shard, stamp, file, is_table)}
         if self.decoder:
             with self.cache.new_file() as told:
-                told.write_bytes(zlib.compress(json.dumps(write_read(read)).encode(), 1))
+                told.write_bytes(zlib.compress(json.dumps(encode_images(read)).encode(), 1))
                 new[of_images] = self.cache.keep(of_images, told, stamp)
         self.cache.write(new)
         self.cache.trim_after(new.values())
@@ -200,8 +210,10 @@ class ShardReader:
     def list_members(self, file: Path) -> list[str]:
         """List the images of a tar."""
         names = [member.name for member in index_tar(str(file)).members]
-        asked = [name for name in names if name.lower().endswith(f".{self.column}")]
-        return asked or [name for name in names if name.lower().endswith(IMAGES)]
+        asked = f".{self.column}".lower() if self.column else IMAGES
+        found = [name for name in names if name.lower().endswith(asked)]
+        # of a tar with a table, the column of the images is the table's
+        return found or [name for name in names if name.lower().endswith(IMAGES)]
 
     def list_cells(self, file: Path) -> list[str]:
         """List the images of a Parquet file: those of the column that is named or likely."""

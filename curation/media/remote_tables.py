@@ -46,10 +46,10 @@ def read_rows(
             groups = find_groups(table, {int(match[1]) for match in cells})
             fetch_ranges(address, file, stamp, list_chunks(table, columns, groups))
         except BadMedia as e:
-            yield from ((p.index, BadMedia(f"is in a shard that {e}")) for p in wanted)
+            yield from ((p.number, BadMedia(f"is in a shard that {e}")) for p in wanted)
             return
         for i, blob in container.read_members(
-            str(file), [Wanted(p.member, p.index) for p in wanted]
+            str(file), [Wanted(p.member, p.number) for p in wanted]
         ):
             yield (
                 i,

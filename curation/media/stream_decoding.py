@@ -12,7 +12,7 @@ from assay.curation.media.source_decoding import DecodingPass, ReadImage
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Shards
 
-Read = dict[str, ReadImage | BadMedia]  # by member
+ReadImages = dict[str, ReadImage | BadMedia]  # by member
 
 
 class StreamDecoder:
@@ -24,12 +24,12 @@ class StreamDecoder:
         reading = stored_traits.earlier_conversion(bench, source, earlier.content_hash)
         self.running = DecodingPass(Shards(bench.arrays / "pixels"), STORED_SIDE, reading)
 
-    def holds(self, images: Read) -> bool:
+    def holds(self, images: ReadImages) -> bool:
         """Whether the pixels are stored of all that need no more than their file."""
         plain = [i for i in images.values() if isinstance(i, ReadImage) and not i.traits]
         return bool((self.running.shards.find([i.content for i in plain]) >= 0).all())
 
-    def decode(self, reads: Iterable[tuple[str, bytes | BadMedia]]) -> Read:
+    def decode(self, reads: Iterable[tuple[str, bytes | BadMedia]]) -> ReadImages:
         """Decode the images of a shard, by their members."""
         run, names = self.running, []
 
@@ -59,7 +59,7 @@ class StreamDecoder:
         self.running.flush()
 
 
-def write_read(images: Read) -> list:
+def encode_images(images: ReadImages) -> list:
     """Write what came of images as JSON values."""
     return [
         [name, str(image)] if isinstance(image, BadMedia) else [name, *image]
@@ -67,8 +67,8 @@ def write_read(images: Read) -> list:
     ]
 
 
-def read_read(told: list) -> Read:
-    """Read what write_read wrote."""
+def parse_images(told: list) -> ReadImages:
+    """Read what encode_images wrote."""
     return {
         name: BadMedia(rest[0])
         if len(rest) == 1

@@ -21,7 +21,7 @@ class Placed(NamedTuple):
     size: int
     stamp: str  # of the shard's state when it was read
     member: str
-    index: int = -1
+    number: int = -1  # under which it is answered
 
 
 def read_place(wanted: Wanted) -> Placed | None:

@@ -93,7 +93,7 @@ def read_first_members(path: str, count: int) -> list[Member]:
 def read_index(path: str) -> TarIndex:
     """Read the headers of a tar."""
     if is_record(path):
-        return load_record(path).index
+        return load_record(path).contents
     members: list[Member] = []
     names: set[str] = set()
     with open(path, "rb", buffering=0) as opened:

@@ -33,7 +33,7 @@ class TarIndex(NamedTuple):
 class TarRecord(NamedTuple):
     """The index of a tar, and the bytes of its texts."""
 
-    index: TarIndex
+    contents: TarIndex
     texts: dict[int, bytes]  # by where they begin in the tar
 
     def read(self, size: int, at: int) -> bytes:
@@ -44,7 +44,7 @@ class TarRecord(NamedTuple):
 def write_record(file: Path, record: TarRecord) -> None:
     """Write a record, in about a tenth of the bytes of its headers."""
     texts = {at: blob.decode("latin-1") for at, blob in record.texts.items()}
-    told = json.dumps(dict(index=record.index, texts=texts))
+    told = json.dumps(dict(index=record.contents, texts=texts))
     file.write_bytes(zlib.compress(told.encode(), 1))
 
 

@@ -21,6 +21,7 @@ from assay.curation.media import remote, remote_client, remote_tables
 from assay.curation.media.files import BadMedia, content_hash
 from assay.curation.media.originals import iter_bytes, read_bytes
 from assay.curation.media.remote_cache import RemoteCache
+from assay.curation.media.remote_shards import ShardReader
 from assay.curation.storage.shards import Shards
 from assay.curation.system.scratch import scratch_folder
 from tests.helpers import ROOT, png
@@ -385,7 +386,8 @@ def test_a_killed_import_goes_on_with_the_shards_that_it_read(shards, tmp_path, 
         watch.trouble = lambda method, key, times: "hold" if key.endswith("003.tar") else ""
         command = ["import", "s3://photos", "-b", tmp_path / "bench", "--who", "ann"]
         process = subprocess.Popen([sys.executable, "-m", "assay", *map(str, command)], cwd=ROOT)
-        names = [f"s3://photos/train-{k:03}.tar\nimages\n" for k in range(3)]
+        reader = ShardReader(())
+        names = [reader.keys(f"s3://photos/train-{k:03}.tar")[1] for k in range(3)]
         until = time.monotonic() + 120
         while len(RemoteCache().find(names)) < 3 and time.monotonic() < until:
             time.sleep(0.05)
