@@ -1,11 +1,99 @@
 """Real servers of this machine for tests: S3 by moto, and the web by http.server."""
 
 import os
+import re
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+from urllib.request import Request, urlopen
+
+
+class S3Request(NamedTuple):
+    """What an S3 was asked, and how much it sent."""
+
+    method: str
+    key: str  # with its bucket
+    range: str  # "" for the whole
+    status: int
+    sent: int  # bytes of the body
+
+    @property
+    def first_byte(self):
+        return int(re.match(r"bytes=(\d+)|", self.range)[1] or 0)
+
+
+class S3Watch:
+    """An S3 that counts what it is asked, and misbehaves where it shall.
+
+    trouble(method, key, times) says what happens to a request, of which the same was made so many times before: "" to
+    be answered; "slow" and "cut" in the middle of the body, "hold" before it, until `hold` is set; or the name of an
+    error with its status, such as "503 SlowDown".
+    """
+
+    def __init__(self, app):
+        self.app, self.requests, self.trouble = app, [], lambda method, key, times: ""
+        self.lock, self.hold, self.slowness, self.times = (
+            threading.Lock(),
+            threading.Event(),
+            2,
+            Counter(),
+        )
+
+    def __call__(self, environ, start_response):
+        method, key = environ["REQUEST_METHOD"], environ["PATH_INFO"].lstrip("/")
+        with self.lock:
+            times = self.times[method, key]
+            self.times[method, key] += 1
+        what = self.trouble(method, key, times)
+        if what[:1].isdigit():
+            return self.refuse(environ, start_response, what)
+        if what == "hold":
+            self.hold.wait(60)
+        told = {}
+
+        def start(status, headers, *more):
+            told["status"] = int(status.split()[0])
+            return start_response(status, headers, *more)
+
+        body = b"".join(self.app(environ, start))
+        self.note(method, key, environ, told["status"], len(body) // (2 if what == "cut" else 1))
+        return self.send(body, what) if what in ("cut", "slow") else [body]
+
+    def note(self, method, key, environ, status, sent):
+        with self.lock:
+            asked = environ.get("HTTP_RANGE", "")
+            self.requests.append(S3Request(method, key, asked, status, sent))
+
+    def send(self, body, what):
+        yield body[: len(body) // 2]
+        if what == "cut":
+            raise ConnectionResetError("the network is gone")
+        time.sleep(self.slowness)
+        yield body[len(body) // 2 :]
+
+    def refuse(self, environ, start_response, what):
+        status, code = what.split()
+        body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+        self.note(
+            environ["REQUEST_METHOD"], environ["PATH_INFO"].lstrip("/"), environ, int(status), 0
+        )
+        start_response(f"{status} {code}", [("Content-Length", str(len(body)))])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def of(self, ending):
+        """List the requests of files with an ending."""
+        return [r for r in self.requests if r.key.endswith(ending)]
+
+
+@contextmanager
+def watched_s3(monkeypatch):
+    """Yield (a boto3 client, S3Watch)."""
+    with s3_server(monkeypatch) as client:
+        yield client, client.watch
 
 
 @contextmanager
@@ -24,10 +112,14 @@ def s3_server(monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     s3fs.S3FileSystem.clear_instance_cache()
+    client = boto3.client("s3")
+    client.watch = server._server.app = S3Watch(server._server.app)
     try:
-        yield boto3.client("s3")
+        yield client
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
+        server._server.app = client.watch.app  # whatever trouble it makes
+        urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
         server.stop()
 
 
@@ -83,8 +175,10 @@ class Web(SimpleHTTPRequestHandler):
             return self.answer(304, ETag=tag)
         with open(file, "rb") as opened:
             body = opened.read()
-        if asked := self.headers.get("Range"):
+        if (asked := self.headers.get("Range")) and not self.state.without_ranges:
             start, _, end = asked.removeprefix("bytes=").partition("-")
+            if not start:  # the last bytes
+                start, end = max(0, len(body) - int(end)), ""
             start, end = int(start), min(int(end or len(body)), len(body) - 1)
             where = {"Content-Range": f"bytes {start}-{end}/{len(body)}", "ETag": tag}
             return self.answer(206, body[start : end + 1], **where)
@@ -124,6 +218,7 @@ class Asked:
 
     def __init__(self):
         self.asked, self.sent, self.slowness, self.now, self.most = [], 0, 0.0, 0, 0
+        self.without_ranges = False  # whether it sends all, whatever part it is asked for
         self.bodies = self.unchanged = 0  # files that were sent, and those that need not be
         self.hold_after = None  # after so many it sends no more, until it is None again
         self.lock = threading.Lock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -27,9 +28,12 @@ from assay.curation.formats.base import (
 )
 from assay.curation.formats.class_words import note_blank_words
 from assay.curation.formats.in_place import find_unfinished
-from assay.curation.formats.remote_source import fetch_source, place_samples, settle_addresses
+from assay.curation.formats.mirrors import Mirror
+from assay.curation.formats.remote_source import fetch_source
+from assay.curation.formats.sample_addresses import place_samples, settle_addresses
 from assay.curation.formats.split_words import map_splits
-from assay.curation.media.addresses import clean_address, is_address, scheme_of
+from assay.curation.media.addresses import clean_address, is_address, name_of, scheme_of
+from assay.curation.media.stream_decoding import StreamDecoder
 from assay.curation.system.collector import pause_collector
 from assay.curation.tasks.base import Task, find_task, list_members
 from assay.curation.text import format_count
@@ -38,8 +42,14 @@ from assay.curation.text import format_count
 HAS_OBJECTS, TAGS = ("annotations", "coco-classes", "cvat"), "image-tags"
 
 
-def read_source(path: str | Path, options: ImportOptions | None = None) -> Source:
+def read_source(
+    path: str | Path,
+    options: ImportOptions | None = None,
+    decoder: Callable[[str], StreamDecoder] | None = None,
+) -> Source:
     """Read what a folder or manifest lists; no image is opened.
+
+    decoder: given the name of a source, makes what decodes the images of shards at addresses while these are read.
 
     -> Source: `frame` has key, uri, label (or None), split (or None: to be drawn) and meta; group
     if one is named; id and content_hash if Assay exported it. Any other row without a label is in
@@ -49,7 +59,7 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
     """
     options = options or ImportOptions()
     if is_address(str(path)):
-        return read_address(str(path), options)
+        return read_address(str(path), options, decoder)
     path = Path(os.path.abspath(Path(path).expanduser()))
     if backup := find_unfinished(path):
         raise UserError(
@@ -66,15 +76,33 @@ def read_source(path: str | Path, options: ImportOptions | None = None) -> Sourc
         ) from e
 
 
-def read_address(address: str, options: ImportOptions) -> Source:
+def read_address(
+    address: str, options: ImportOptions, decoder: Callable[[str], StreamDecoder] | None
+) -> Source:
     """Read a source at an address: see read_source."""
     if scheme_of(address) == "file":
         return read_source(url2pathname(urlsplit(address).path), options)
-    local = fetch_source(address)
+    name = options.name or name_of(clean_address(address))
+
+    def check(mirror: Mirror) -> None:
+        """Ask what the first shard shows to be in doubt, before the others are fetched."""
+        try:
+            read_mirror(mirror, options)
+        except AmbiguousSource:
+            raise
+        except UserError:  # the others may have what is missing
+            pass
+
+    mirror = fetch_source(address, options, decoder and decoder(name), check)
+    return place_samples(read_mirror(mirror, options), mirror)
+
+
+def read_mirror(mirror: Mirror, options: ImportOptions) -> Source:
+    """Read what was fetched of a source; its errors name the address."""
     try:
-        return place_samples(read_source(local, options), local, address)
+        return read_source(mirror.path, options)
     except UserError as e:
-        e.reword(lambda text: text.replace(str(local), clean_address(address)))
+        e.reword(lambda text: text.replace(str(mirror.path), mirror.address))
         raise
 
 

@@ -16,7 +16,8 @@ from assay.curation.errors import UserError
 from assay.curation.formats.split_words import SPLITS
 from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.containers.tar import read_part
-from assay.curation.media.containers.tar_index import Member, index_tar, read_member
+from assay.curation.media.containers.tar_index import index_tar, open_tar, read_first_members
+from assay.curation.media.containers.tar_record import Member, TarRecord
 from assay.curation.media.files import BadMedia
 from assay.curation.media.images import SUFFIXES
 from assay.curation.text import format_count
@@ -87,16 +88,11 @@ def is_shard(path: str) -> bool:
     """Whether a tar starts with an image and its label."""
     endings: dict[str, set[str]] = {}
     try:
-        with open(path, "rb", buffering=0) as opened:
-            file, size, at = ReadAhead(opened.fileno()), os.fstat(opened.fileno()).st_size, 0
-            for _ in range(FEW):
-                if at >= size or not (found := read_member(file, at, size)):
-                    break
-                at = found[0].end
-                if found[1] == b"0" and (match := BASE.fullmatch(found[0].name)):
-                    endings.setdefault(match[1], set()).add(match[2].lower())
-                    stem, last = os.path.splitext(found[0].name)
-                    endings.setdefault(stem, set()).add(last[1:].lower())
+        for member in read_first_members(path, FEW):
+            if match := BASE.fullmatch(member.name):
+                endings.setdefault(match[1], set()).add(match[2].lower())
+                stem, last = os.path.splitext(member.name)
+                endings.setdefault(stem, set()).add(last[1:].lower())
     except (OSError, BadMedia):
         return False
     return any(
@@ -149,8 +145,7 @@ def read_shards(
             if key not in samples:
                 samples[key] = ShardSample(key, shard, split)
             samples[key].members[ending.lower()] = member
-        with open(shard, "rb", buffering=0) as opened:
-            file = ReadAhead(opened.fileno())
+        with open_tar(shard) as file:
             for sample in samples.values():
                 if wrong := read_cells(sample, file):
                     left_out.append((sample.key, wrong))
@@ -207,7 +202,7 @@ def index_shard(shard: str) -> list[Member]:
         ) from None
 
 
-def read_cells(sample: ShardSample, file: ReadAhead) -> str | None:
+def read_cells(sample: ShardSample, file: ReadAhead | TarRecord) -> str | None:
     """Read the texts and JSON fields of a sample.
 
     Returns what is wrong with them.

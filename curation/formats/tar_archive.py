@@ -9,9 +9,9 @@ from assay.curation.errors import UserError
 from assay.curation.formats.archive_names import Archive, patch_archive, read_archive
 from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
 from assay.curation.formats.tar_rewrite import rewrite_tar
-from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.containers.tar import read_part
-from assay.curation.media.containers.tar_index import BLOCK, index_tar, is_header
+from assay.curation.media.containers.tar_index import BLOCK, index_tar, is_header, open_tar
+from assay.curation.media.containers.tar_record import is_record
 from assay.curation.media.files import BadMedia
 
 if TYPE_CHECKING:
@@ -26,16 +26,18 @@ class TarFolder:
 
     def matches(self, path: Path) -> Match:
         if path.is_file() and path.suffix.lower() == ".tar":
+            if is_record(str(path)):
+                return Match("maybe", "was read as a tar")
             with open(path, "rb") as file:
                 if is_tar(file.read(BLOCK)):
                     return Match("maybe", "starts as a tar does")
         return Match("no", "expects a tar")
 
     def read(self, path: Path, options: ImportOptions) -> Listing:
-        return read_archive(open_tar(path), options)
+        return read_archive(open_archive(path), options)
 
     def patch(self, source: Path, changes: pd.DataFrame, options: ImportOptions) -> Patch:
-        return patch_archive(open_tar(source), changes, options)
+        return patch_archive(open_archive(source), changes, options)
 
 
 FORMAT = TarFolder()
@@ -45,7 +47,7 @@ def is_tar(head: bytes) -> bool:
     return len(head) == BLOCK and any(head) and is_header(head)
 
 
-def open_tar(path: Path) -> Archive:
+def open_archive(path: Path) -> Archive:
     """Index a tar that is read in place.
 
     UserError where it is damaged, or holds what is no plain file.
@@ -59,8 +61,7 @@ def open_tar(path: Path) -> Archive:
         ) from None
 
     def read(name: str) -> bytes:
-        with open(path, "rb", buffering=0) as opened:
-            file = ReadAhead(opened.fileno())
+        with open_tar(str(path)) as file:
             blob = read_part(file, members[name].data, members[name].size)
         if isinstance(blob, BadMedia):
             raise UserError(f"expected a sound {name}, found that it {blob}", "pack it again")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from assay.curation.errors import UserError
-from assay.curation.media.containers.tar_index import BLOCK, Member, index_tar
+from assay.curation.media.containers.tar_index import BLOCK, index_tar
+from assay.curation.media.containers.tar_record import Member
 
 PIECE = 1 << 20
 RECORD = 20 * BLOCK  # most programs fill a tar up to a multiple of it

@@ -32,7 +32,7 @@ from assay.curation.formats.new_places import (
 )
 from assay.curation.formats.patches import write_patched
 from assay.curation.formats.read import find_asked
-from assay.curation.formats.remote_source import fetch_source
+from assay.curation.formats.remote_source import fetch_whole
 from assay.curation.formats.source_records import SourceRecord, read_records
 from assay.curation.media.addresses import is_address
 from assay.curation.media.base import media_of
@@ -212,7 +212,7 @@ def find_source(record: SourceRecord, in_place: bool = False) -> Path:
             f"expected sources on this machine, found {record.name} at {record.path}",
             "nothing is written to addresses: --format source -o FOLDER makes a copy to put there",
         )
-    source = fetch_source(record.path)
+    source = fetch_whole(record.path)
     if source.is_dir():
         raise UserError(
             f"expected a source that is one file to write it again, found the folder {record.path}",

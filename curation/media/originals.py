@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from assay.curation.media.addresses import is_address
 from assay.curation.media.containers.base import Wanted, find_container, split_uris
+from assay.curation.media.containers.places import Placed, read_place
 from assay.curation.media.files import MAX_BYTES, BadMedia
 
 
@@ -22,8 +23,9 @@ def read_bytes(uri: str) -> bytes:
 def iter_bytes(uris: Iterable[str], fresh: bool = False) -> Iterator[tuple[int, bytes | BadMedia]]:
     """Read the bytes at every uri, each with its index.
 
-    Files first, then addresses as they come, then containers, each from its first member to the last. What cannot
-    be read is a BadMedia. fresh: what was fetched from an address earlier may have changed there since."""
+    Files first, then addresses as they come, then containers, each from its first member to the last; shards at
+    addresses are the last. What cannot be read is a BadMedia. fresh: what was fetched from an address earlier may have
+    changed there since."""
     in_containers: dict[str, list[Wanted]] = {}
     at_addresses: dict[int, str] = {}
     for i, (uri, inside) in enumerate(split_uris(uris)):
@@ -39,8 +41,18 @@ def iter_bytes(uris: Iterable[str], fresh: bool = False) -> Iterator[tuple[int, 
         indices = list(at_addresses)
         for n, blob in iter_remote(list(at_addresses.values()), fresh):
             yield indices[n], blob
+    placed: dict[str, list[Placed]] = {}  # members of shards at addresses
     for path, wanted in in_containers.items():
-        yield from read_container(path, wanted, fresh)
+        if is_address(path):
+            known = {one.index: place for one in wanted if (place := read_place(one))}
+            placed[path] = list(known.values())
+            wanted = [one for one in wanted if one.index not in known]
+        if wanted:
+            yield from read_container(path, wanted, fresh)
+    if any(placed.values()):
+        from assay.curation.media.remote_parts import read_members
+
+        yield from read_members(placed)
 
 
 def read_container(

@@ -145,7 +145,7 @@ class Fetching:
             if not fault.passing:
                 return BadMedia(fault.reason)
             if attempt < ATTEMPTS - 1:
-                time.sleep(PAUSE * 2**attempt * random.uniform(0.5, 1))
+                wait_before(attempt + 1)
         if fault.of_host:
             self.dead[host_of(address)] = fault.reason
         return BadMedia(f"{fault.reason}, {ATTEMPTS} times")
@@ -171,6 +171,11 @@ class Fetching:
             return self.cache.keep(address, place, answer.get("ETag") or stamp_of(told or {}))
 
 
+def wait_before(attempt: int) -> None:
+    """Wait before asking again: the longer, the more often it failed."""
+    time.sleep(PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1))
+
+
 def is_same(known: Kept, told: dict) -> bool:
     """Whether a server tells of the file that was fetched from it.
 
@@ -193,7 +198,9 @@ def stamp_of(told: dict) -> str:
 def ask_info(address: str) -> dict:
     """Ask what lies at an address: type, size, ...; raises UserError."""
     try:
-        return open_filesystem(address).info(whole_address(address))
+        told = open_filesystem(address).info(whole_address(address))
+        remember_told(address, told)
+        return told
     except UserError:
         raise
     except Exception as e:  # of any of fsspec's libraries
@@ -222,9 +229,39 @@ def list_folder(address: str) -> Iterator[str]:
         if path.startswith(root) and path != root and told.get("type") == "file":
             name = path[len(root) :]
             if not (name.endswith("/") and not told.get("size")):  # a console's mark of a folder
-                short = {key: told[key] for key in ("size", *STAMPS, *TIMES) if told.get(key)}
-                _listed[f"{address}/{name}"] = short
+                remember_told(f"{address}/{name}", told)
                 yield name
+
+
+def list_beside(address: str) -> list[str] | None:
+    """List the names of the files in a folder, and in no folder of it; None where it cannot be listed."""
+    if scheme_of(address) in WEB:
+        return None
+    try:
+        found = open_filesystem(address).ls(whole_address(address), detail=True)
+    except FileNotFoundError:
+        return []
+    except Exception:  # some may read files and list none
+        return None
+    names = []
+    for told in found:
+        if told.get("type") == "file":
+            names.append(told["name"].rpartition("/")[2])
+            remember_told(f"{address}/{names[-1]}", told)
+    return sorted(names)
+
+
+def remember_told(address: str, told: dict) -> None:
+    """Remember what a storage says of a file, until it is fetched."""
+    if told.get("type") == "file":
+        short = {key: told[key] for key in ("size", *STAMPS, *TIMES) if told.get(key)}
+        _listed[address] = short
+
+
+def take_told(address: str) -> tuple[int | None, str]:
+    """Take what a storage said of a file: its size, None for unknown, and its stamp."""
+    told = _listed.pop(address, {})
+    return told.get("size"), stamp_of(told)
 
 
 _listed: dict[str, dict] = {}  # address -> what its storage said when its folder was listed

@@ -123,14 +123,14 @@ class RemoteCache:
 
     def measure(self) -> dict:
         """Measure it: {folder, files, bytes, most}."""
-        sizes = [found.st_size for _, found in self.list_files()]
+        sizes = [disk_size(found) for _, found in self.list_files()]
         return dict(folder=str(self.folder), files=len(sizes), bytes=sum(sizes), most=most_bytes())
 
     def trim_after(self, fetched: Collection[Kept]) -> None:
         """Trim now and then, as files come."""
         for kept in fetched:
             with suppress(OSError):
-                RemoteCache.since_trim += kept.file.stat().st_size
+                RemoteCache.since_trim += disk_size(kept.file.stat())
         if fetched and RemoteCache.since_trim >= TRIM_EVERY:
             RemoteCache.since_trim = 0
             self.trim()
@@ -147,16 +147,21 @@ class RemoteCache:
                     freed += left.stat().st_size
                     dry_run or left.unlink()
         files = self.list_files()
-        held = sum(found.st_size for _, found in files)
+        held = sum(disk_size(found) for _, found in files)
         if held <= most_bytes():
             return freed
         for file, found in sorted(files, key=lambda pair: pair[1].st_mtime):
             if held <= ROOM * most_bytes():
                 break
-            held, freed = held - found.st_size, freed + found.st_size
+            held, freed = held - disk_size(found), freed + disk_size(found)
             if not dry_run:
                 file.unlink(missing_ok=True)
         return freed
+
+
+def disk_size(found: os.stat_result) -> int:
+    """How many bytes a file takes: of a shard without its images, few."""
+    return min(found.st_size, 512 * found.st_blocks)
 
 
 def most_bytes() -> int:

@@ -27,7 +27,8 @@ def open_filesystem(address: str) -> AbstractFileSystem:
             raise Refused(host)
         return fsspec.filesystem(scheme, get_client=open_client, client_kwargs=web_options())
     if scheme in ("s3", "s3a"):
-        options = dict(config_kwargs=dict(max_pool_connections=IN_FLIGHT))
+        bounds = dict(connect_timeout=PATIENCE, read_timeout=PATIENCE)
+        options = dict(config_kwargs=dict(max_pool_connections=IN_FLIGHT, **bounds))
         return fsspec.filesystem(scheme, use_listings_cache=False, **options)
     return fsspec.filesystem(scheme, use_listings_cache=False)
 

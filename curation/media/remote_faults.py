@@ -13,6 +13,9 @@ from assay.curation.media.files import MAX_BYTES
 
 LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # faults of this machine's disk
 DENIED = (401, 403)
+CHANGED = (412, 416)  # the file is not the one that was asked for, or shorter
+OTHER = "has changed since it was read first (its ETag is another): import its source again"
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 SIGNED = "are there credentials for it? a signed address expires: import its source again with a fresh one"
 
 
@@ -30,6 +33,12 @@ class Fault(NamedTuple):
     reason: str
     passing: bool = False  # trying again may help
     of_host: bool = False  # its host cannot be reached at all: nor can its other addresses be
+    denied: bool = False  # there is no permission, nor is there for the others of its bucket
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the other addresses of its bucket cannot be read either."""
+        return self.of_host or self.denied
 
 
 def describe_fault(error: BaseException, address: str) -> Fault:
@@ -45,17 +54,24 @@ def describe_fault(error: BaseException, address: str) -> Fault:
             return Fault(f"leads to {e}, from where nothing is fetched")
         if isinstance(e, FileNotFoundError):
             return Fault("is not there (404)")
-    for e in chain:
-        status = status_of(e)
-        if status in DENIED or isinstance(e, PermissionError):
-            return Fault(f"may not be read ({status or 403}); {SIGNED}")
-        if status:
-            passing = status >= 500 or status in (408, 425, 429)
-            return Fault(f"was not sent ({host_of(address)} answered {status})", passing)
+    if any(code_of(e) in EXPIRED for e in chain):
+        return Fault(
+            "may not be read any more: the credentials have expired; renew them, and go on as before",
+            denied=True,
+        )
+    status = next(filter(None, map(status_of, chain)), None)
+    if status in DENIED or any(isinstance(e, PermissionError) for e in chain):
+        return Fault(f"may not be read ({status or 403}); {SIGNED}", denied=True)
+    if status in CHANGED:
+        return Fault(OTHER)
+    if status:
+        passing = status >= 500 or status in (408, 425, 429)
+        return Fault(f"was not sent ({host_of(address)} answered {status})", passing)
     if is_one_of(chain, "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"):
         return Fault(
             "needs credentials, found none: AWS_PROFILE or AWS_ACCESS_KEY_ID say which; "
-            "a public bucket: FSSPEC_S3='{\"anon\": true}'"
+            "a public bucket: FSSPEC_S3='{\"anon\": true}'",
+            denied=True,
         )
     if any(isinstance(e, ssl.SSLError) for e in chain):
         return Fault(f"cannot be read: {host_of(address)} has no valid certificate")
@@ -99,6 +115,13 @@ def status_of(error: BaseException) -> int | None:
     elif response is not None:
         status = getattr(response, "status_code", None)
     return status if isinstance(status, int) and 400 <= status < 600 else None
+
+
+def code_of(error: BaseException) -> str:
+    """Find the word by which S3 names an error, "" for none."""
+    response = getattr(error, "response", None)
+    told = response.get("Error") if isinstance(response, dict) else None
+    return str(told.get("Code", "")) if isinstance(told, dict) else ""
 
 
 def is_one_of(chain: list[BaseException], *names: str) -> bool:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -39,13 +39,14 @@ def decode_source(
 
     What these have already is not decoded again. All images are converted alike: as `conversion` says and,
     where it leaves that open, as all of them together need. Beside the shards, decoded/ keeps their traits.
-    `progress(done, total)` is called after every chunk."""
-    first = _Pass(shards, side, conversion, progress)
-    first.decode(frame["uri"], fresh=True)
+    `progress(done, total)` is called after every chunk. A column `read` holds what came of rows whose images were
+    decoded as their shard came (a ReadImage or BadMedia), None for the others."""
+    first = DecodingPass(shards, side, conversion)
+    first.decode(frame["uri"], progress, fresh=True, read=frame.get("read"))
     if first.waiting:  # images that must all be seen before one of them can be converted
         chosen = choose_conversion(first.traits.values(), conversion)
         again = [i for i, h in enumerate(first.hashes) if h in first.waiting]
-        _Pass(Shards(shards.folder), side, chosen, progress).decode(frame["uri"].iloc[again])
+        DecodingPass(Shards(shards.folder), side, chosen).decode(frame["uri"].iloc[again], progress)
     hashes, bad = first.hashes, first.bad
     for i, h in enumerate(hashes):
         if isinstance(first.known.get(h), BadMedia):
@@ -54,14 +55,19 @@ def decode_source(
     return DecodedSource(hashes, sizes, [(frame["key"].iloc[i], str(bad[i])) for i in sorted(bad)])
 
 
-class _Pass:
+class ReadImage(NamedTuple):
+    """What came of an image that was decoded as its shard came."""
+
+    content: str  # hash of its bytes
+    size: tuple[int, int]
+    traits: ImageTraits | None = None  # None for an ordinary image
+
+
+class DecodingPass:
     """One pass over the files of a source."""
 
-    def __init__(
-        self, shards: Shards, side: int, conversion: Conversion, progress: Progress | None
-    ):
+    def __init__(self, shards: Shards, side: int, conversion: Conversion) -> None:
         self.shards, self.side, self.conversion = shards, side, conversion
-        self.progress = progress
         self.media: MediaType = media_type()
         self.stored_traits = load_traits(shards.folder.parent)
         self.hashes: list[str | None] = []  # of each file
@@ -70,22 +76,55 @@ class _Pass:
         self.known: dict[str, tuple[int, int] | BadMedia] = {}
         self.traits: dict[str, ImageTraits] = {}
         self.waiting: set[str] = set()  # hashes of what needs a conversion that is not chosen
+        self.decoded: dict[str, Decoded] = {}  # not yet on disk, by hash
 
-    def decode(self, uris: pd.Series, fresh: bool = False) -> None:
+    def decode(
+        self,
+        uris: pd.Series,
+        progress: Progress | None = None,
+        fresh: bool = False,
+        read: Iterable[ReadImage | BadMedia | None] | None = None,
+    ) -> None:
         """Decode the files, storing arrays as they come; fresh: see iter_bytes."""
         self.hashes = [None] * len(uris)
-        reads, decoded, done = iter_bytes(uris, fresh), {}, 0  # decoded: not yet on disk, by hash
+        left = list(range(len(uris))) if read is None else self.adopt(list(read))
+        reads = iter_bytes(uris.iloc[left], fresh)
+        done = len(uris) - len(left)
+        for n in self.decode_reads((left[i], blob) for i, blob in reads):
+            done += n
+            if progress:
+                progress(done, len(uris))
+        self.flush()
+
+    def adopt(self, read: list[ReadImage | BadMedia | None]) -> list[int]:
+        """Take over what was decoded already; returns the rows that were not."""
+        found = {i: image for i, image in enumerate(read) if isinstance(image, ReadImage)}
+        self.bad |= {i: image for i, image in enumerate(read) if isinstance(image, BadMedia)}
+        stored = self.shards.find([image.content for image in found.values()]) >= 0
+        for (i, image), there in zip(found.items(), stored, strict=True):
+            self.hashes[i], self.known[image.content] = image.content, image.size
+            if image.traits:
+                self.traits[image.content] = image.traits
+            if not there:
+                self.waiting.add(image.content)
+        return [i for i, image in enumerate(read) if image is None]
+
+    def decode_reads(self, reads: Iterator[tuple[int, bytes | BadMedia]]) -> Iterator[int]:
+        """Decode files as they come, each with its number; yields how many of them at a time."""
         most = min(1024, 1 + files.CHUNK // (3 * self.side * self.side))
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
             while chunk := read_ahead(reads, most):
-                decoded |= self._decode_chunk(pool, chunk)
-                done += len(chunk)
-                size = sum(found.array.nbytes for found in decoded.values())
-                if decoded and (len(decoded) >= MANY or size >= files.CHUNK or done == len(uris)):
-                    store_decoded(self.shards, decoded)
-                    decoded = {}
-                if self.progress:
-                    self.progress(done, len(uris))
+                self.decoded |= self._decode_chunk(pool, chunk)
+                size = sum(found.array.nbytes for found in self.decoded.values())
+                if len(self.decoded) >= MANY or size >= files.CHUNK:
+                    self.flush()
+                yield len(chunk)
+
+    def flush(self) -> None:
+        """Store what was decoded."""
+        if self.decoded:
+            store_decoded(self.shards, self.decoded)
+            self.decoded = {}
 
     def _decode_chunk(
         self, pool: ThreadPoolExecutor, chunk: list[tuple[int, bytes | BadMedia]]

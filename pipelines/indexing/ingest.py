@@ -18,6 +18,7 @@ from assay.curation.media import conversion
 from assay.curation.media.addresses import is_address
 from assay.curation.media.base import media_of
 from assay.curation.media.rows import COLUMNS, read_column_kinds
+from assay.curation.media.stream_decoding import StreamDecoder
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
@@ -46,7 +47,8 @@ def ingest(
     anything is written.
     """
     options = options or ImportOptions()
-    source = source if isinstance(source, Source) else read_source(source, options)
+    if not isinstance(source, Source):
+        source = read_source(source, options, lambda name: StreamDecoder(bench, name, progress))
     if not options.fetch:
         ask_before_fetching(bench, source)
     name = check_text(options.name or source.name, "a source's name")

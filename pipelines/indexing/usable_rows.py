@@ -49,7 +49,7 @@ def decode_rows(
             f"expected at least one usable {media.name} in {source.name}, found none of {len(good):,}",
             "mend the files",
         )
-    return UsableRows(frame.drop(columns="text", errors="ignore"), left_out, stored.notes)
+    return UsableRows(frame.drop(columns=["text", "read"], errors="ignore"), left_out, stored.notes)
 
 
 def clean_rows(source: Source) -> pd.DataFrame:

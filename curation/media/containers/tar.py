@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from assay.curation.media.containers.base import Wanted
 from assay.curation.media.containers.read_ahead import ReadAhead
 from assay.curation.media.containers.tar_index import index_tar
+from assay.curation.media.containers.tar_record import TarRecord
 from assay.curation.media.files import MAX_BYTES, BadMedia
 
 
@@ -47,7 +48,7 @@ class Tar:
 CONTAINER = Tar()
 
 
-def read_part(file: ReadAhead, start: int, size: int) -> bytes | BadMedia:
+def read_part(file: ReadAhead | TarRecord, start: int, size: int) -> bytes | BadMedia:
     """Read some bytes of a file."""
     if size > MAX_BYTES:
         return BadMedia(f"is larger than {MAX_BYTES >> 20} MB")

@@ -9,11 +9,19 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
 from zlib import adler32
 
 from assay.curation.media.containers.read_ahead import ReadAhead
+from assay.curation.media.containers.tar_record import (
+    Member,
+    TarIndex,
+    TarRecord,
+    is_record,
+    load_record,
+)
 from assay.curation.media.files import BadMedia
 from assay.curation.text import format_count
 
@@ -23,20 +31,6 @@ MOST_MEMBERS = 1_000_000
 MOST_KEPT = 200_000  # members whose places stay in memory, of all tars together
 LONGEST = 1 << 16  # bytes of a long name, or of a member's extended header
 KINDS = {b"1": "a link", b"2": "a link", b"3": "a device", b"4": "a device", b"6": "a pipe"}
-
-
-class Member(NamedTuple):
-    name: str
-    start: int  # of its first header
-    data: int  # of its bytes
-    size: int  # of its bytes
-    end: int  # of its last block
-
-
-class TarIndex(NamedTuple):
-    members: list[Member]  # its files, in order
-    end: int  # of the last member; the rest is padding
-    complete: bool  # whether it has the mark that ends a tar
 
 
 def index_tar(path: str) -> TarIndex:
@@ -70,8 +64,36 @@ class _Kept:
 _kept = _Kept()
 
 
+@contextmanager
+def open_tar(path: str) -> Iterator[ReadAhead | TarRecord]:
+    """Open what reads the bytes of a tar, or those that were kept of one at an address."""
+    if is_record(path):
+        yield load_record(path)
+        return
+    with open(path, "rb", buffering=0) as opened:
+        yield ReadAhead(opened.fileno())
+
+
+def read_first_members(path: str, count: int) -> list[Member]:
+    """Read the first files of a tar, and no more of it; raises BadMedia."""
+    if is_record(path):
+        return index_tar(path).members[:count]
+    found = []
+    with open(path, "rb", buffering=0) as opened:
+        file, size, at = ReadAhead(opened.fileno()), os.fstat(opened.fileno()).st_size, 0
+        for _ in range(count):
+            if at >= size or not (member := read_member(file, at, size)):
+                break
+            at = member[0].end
+            if member[1] == b"0":
+                found.append(member[0])
+    return found
+
+
 def read_index(path: str) -> TarIndex:
     """Read the headers of a tar."""
+    if is_record(path):
+        return load_record(path).contents
     members: list[Member] = []
     names: set[str] = set()
     with open(path, "rb", buffering=0) as opened:
