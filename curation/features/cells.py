@@ -25,9 +25,9 @@ SIZE = 300  # vectors whose nearest cell a cell is, on average
 EACH = 6  # cells of a vector
 PROBED = 8  # coarse cells in which the fine ones are looked up
 FITTED = 50  # vectors of the sample for each cell
-LARGEST = 12_000  # members of a cell; a larger one is cut, or its pairs would be too many
+LARGEST = 4000  # members of a cell; a larger one is cut, or its pairs would be too many
 ROUNDS = 10  # of k-means
-POLISHED = 5  # rounds of k-means over all fine cells together
+POLISHED = 3  # rounds of k-means over all fine cells together
 
 
 class Cells(NamedTuple):
