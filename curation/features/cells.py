@@ -22,8 +22,8 @@ from assay.curation.features.candidate_lists import (
 from assay.curation.features.reduction import normalize_rows
 
 SIZE = 300  # vectors whose nearest cell a cell is, on average
-EACH = 6  # cells of a vector
-PROBED = 8  # coarse cells in which the fine ones are looked up
+EACH = 8  # cells of a vector
+PROBED = 12  # coarse cells in which the fine ones are looked up
 FITTED = 50  # vectors of the sample for each cell
 LARGEST = 4000  # members of a cell; a larger one is cut, or its pairs would be too many
 ROUNDS = 10  # of k-means
