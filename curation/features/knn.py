@@ -1,8 +1,8 @@
 """Find the nearest neighbours of every vector.
 
 Of the one neighbour graph duplicates, leakage, outliers, drift and evidence are all read. Up to 8,000 rows every
-pair is compared; of more, an HNSW index finds candidates among principal components, which are compared by all
-numbers.
+pair is compared; of more, an HNSW index finds candidates among principal components, beyond a million cells do.
+Candidates are compared by all numbers.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from assay.curation.features.candidate_lists import NONE, candidate_distances
+from assay.curation.features.cell_search import rank_all, search_cells
 from assay.curation.features.reduction import (
     BLOCK,
+    Basis,
     chord_distance,
     fit_basis,
     normalize_rows,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 K = 10  # neighbours of a sample
 CANDIDATES = 50  # of which the K nearest by all numbers are kept: the components alone find 73 % of those on CIFAR-10
 EXACT = 8_000  # up to here every pair is compared by all numbers
+CELLS = 1_000_000  # up to here an HNSW index is built, beyond it cells are: see tests/benchmarks/graph.py
 # of the HNSW graph: recall@10 of 0.985 and more on CIFAR-10, see tests/benchmarks/graph.py
 LINKS, WIDTH, BREADTH = 16, 80, 112
 
@@ -63,6 +67,8 @@ def build_graph(X: np.ndarray) -> NeighborLists:
 
     X may stay on disk."""
     n, basis = len(X), fit_basis(X)
+    if n > CELLS:
+        return build_in_cells(X, basis)
     vectors, reach = project_vectors(X, basis.mean, basis.axes), np.full(n, -1.0, "f4")
     k = min(K, n - 1)
     if k < 1:
@@ -75,6 +81,18 @@ def build_graph(X: np.ndarray) -> NeighborLists:
         candidates, reach = search_approximately(vectors, CANDIDATES)
         found = rank_candidates(index, candidates)
     return NeighborLists(*found, *basis, vectors.astype("f2"), reach, np.array(n))
+
+
+def build_in_cells(X: np.ndarray, basis: Basis) -> NeighborLists:
+    """Find the K nearest neighbours of X (n, d) by cells: memory for no more than the lists and n x p float16."""
+    vectors = project_vectors(X, basis.mean, basis.axes, "f2")
+    # up to 128 numbers the components are a rotation of all of them: fewer candidates will do
+    count = CANDIDATES if X.shape[1] > vectors.shape[1] else 2 * K
+    lists, order = search_cells(vectors, len(X), count)
+    found = rank_all(X, lists, order, basis.mean, basis.scale, K)
+    last = lists[:, -1:]
+    reach = np.where(last == NONE, -1, 1 - candidate_distances(last) ** 2 / 2)[:, 0]
+    return NeighborLists(*found, *basis, vectors, reach.astype("f4"), np.array(len(X)))
 
 
 def graph_key(of: str, hashes: np.ndarray) -> str:

@@ -51,14 +51,16 @@ def principal_axes(Z: np.ndarray, count: int) -> np.ndarray:
     return eigh((Z.T @ Z).astype("f8"), subset_by_index=[max(0, d - count), d - 1])[1]
 
 
-def project_vectors(X: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
+def project_vectors(
+    X: np.ndarray, mean: np.ndarray, axes: np.ndarray, dtype: str = "f4"
+) -> np.ndarray:
     """Project X on the axes of a basis.
 
-    Returns unit vectors (n, p) float32."""
-    V = np.empty((len(X), axes.shape[1]), "f4")
+    Returns unit vectors (n, p) of `dtype`."""
+    V = np.empty((len(X), axes.shape[1]), dtype)
     for i in range(0, len(X), BLOCK):
-        V[i : i + BLOCK] = (X[np.arange(i, min(i + BLOCK, len(X)))] - mean) @ axes
-    return normalize_rows(V)
+        V[i : i + BLOCK] = normalize_rows((X[np.arange(i, min(i + BLOCK, len(X)))] - mean) @ axes)
+    return V
 
 
 def reduce_vectors(X: np.ndarray) -> np.ndarray:

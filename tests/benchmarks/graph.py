@@ -6,10 +6,13 @@
     python -m tests.benchmarks.graph growth [D] [MOST]      25,000 to 200,000: exponent at most 1.3
     python -m tests.benchmarks.graph extend [N]             1 % more images against building anew
     python -m tests.benchmarks.graph million                1,000,000 x 128 within 24 GiB
+    python -m tests.benchmarks.graph cells [N] [FOLDER]     cells in place of the index: N x 128 in shards; planted near copies found: at least .98 (1,000,000)
+    python -m tests.benchmarks.graph hnsw [N] [FOLDER]      the index on the same
 
 Vectors are made, 200 lumps in 60 directions and noise: speed need not wait for an embedder. `recall` takes real ones from a bench. Datalab
 needs the package `datasets`, which Assay does not: run that part from an environment that has both."""
 
+import os
 import sys
 import time
 
@@ -18,6 +21,8 @@ import numpy as np
 from assay.curation.features import graph_updates, knn, neighbor_graph, reduction
 from assay.curation.issues import drift
 from assay.curation.slicing import clusters
+from assay.curation.storage.stacked_rows import StackedRows
+from tests.benchmarks import low_rank
 from tests.benchmarks.tools import clock, peak
 
 
@@ -214,9 +219,87 @@ def million(n=1_000_000, d=128):
         kinds(knn.build_graph(X), y)
 
 
+def low_rank_recall(n, folder, build):
+    """Time and memory of a graph of made shards, its recall@10 of 1,000 queries, and planted copies found."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as spare:
+        folder = Path(folder or spare)
+        if not (folder / "planted.npz").exists():
+            with clock(f"made {n:,} vectors"):
+                low_rank.write_shards(folder, n)
+        X = StackedRows([np.load(f, mmap_mode="r") for f in sorted(folder.glob("[0-9]*.npy"))])
+        start = time.process_time()
+        with clock(f"graph of {len(X):,} x {X.shape[1]}"):
+            graph = build(X)
+        print(f"{time.process_time() - start:.0f} CPU s, load {os.getloadavg()[0]:.1f}", flush=True)
+        asked = np.sort(np.random.default_rng(1).permutation(len(X))[:1000])
+        true = nearest_by_all_numbers(X, graph.mean, graph.scale, asked)
+        hits = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(graph.neighbours[asked], true)])
+        print(f"recall@10 {hits:.4f}, {len(asked):,} queries", flush=True)
+        planted = np.load(folder / "planted.npz")
+        copy, original = planted["pairs"].T
+        apart = [
+            np.linalg.norm(a - b) for a, b in zip(*(read_unsorted(X, i) for i in (copy, original)))
+        ]
+        # an original may itself have become a copy
+        kept = np.abs(apart - planted["distances"]) < 0.01
+        one = (graph.neighbours[copy] == original[:, None]).any(1)
+        other = (graph.neighbours[original] == copy[:, None]).any(1)
+        for far in np.unique(planted["distances"]):
+            mine = kept & (planted["distances"] == far)
+            print(
+                f"planted at {far:.2f}: {mine.sum():,}, found {(one | other)[mine].mean():.4f} "
+                f"(by the copy {one[mine].mean():.4f})"
+            )
+        print(f"planted, all: found {(one | other)[kept].mean():.4f} of {kept.sum():,} (limit .98)")
+
+
+def read_unsorted(X, ids):
+    """Rows of shards in any order, float32."""
+    rows, back = np.unique(ids, return_inverse=True)
+    return X[rows].astype("f4")[back]
+
+
+def nearest_by_all_numbers(X, mean, scale, asked):
+    """The 10 nearest of rows `asked` by brute force, (m, 10)."""
+    import faiss
+
+    def standardise(rows):
+        return reduction.normalize_rows((X[rows].astype("f4") - mean) / scale)
+
+    query, found = standardise(asked), faiss.ResultHeap(len(asked), 11, keep_max=True)
+    for i in range(0, len(X), 100_000):
+        rows = np.arange(i, min(i + 100_000, len(X)))
+        cosine, near = faiss.knn(query, standardise(rows), 11, metric=faiss.METRIC_INNER_PRODUCT)
+        found.add_result(cosine, near + i)
+    found.finalize()
+    return found.I[knn.mask_itself(found.I, asked)].reshape(-1, 10)
+
+
+def cells(n=1_000_000, folder=None):
+    """Cells, however few vectors there are."""
+    knn.CELLS = 0
+    low_rank_recall(n, folder, knn.build_graph)
+
+
+def hnsw(n=1_000_000, folder=None):
+    """The index, however many vectors there are."""
+    knn.CELLS = 10**12
+    low_rank_recall(n, folder, knn.build_graph)
+
+
 if __name__ == "__main__":
     what = dict(
-        recall=recall, speed=speed, datalab=datalab, growth=growth, extend=extend, million=million
+        cells=cells,
+        hnsw=hnsw,
+        recall=recall,
+        speed=speed,
+        datalab=datalab,
+        growth=growth,
+        extend=extend,
+        million=million,
     )
     if len(sys.argv) < 2:
         speed(), growth(), extend()
