@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from assay.curation.features.candidate_lists import NONE, candidate_distances
-from assay.curation.features.cell_search import rank_all, search_cells
+from assay.curation.features.cell_search import CellSearch
 from assay.curation.features.reduction import (
     BLOCK,
     Basis,
@@ -88,8 +88,10 @@ def build_in_cells(X: np.ndarray, basis: Basis) -> NeighborLists:
     vectors = project_vectors(X, basis.mean, basis.axes, "f2")
     # up to 128 numbers the components are a rotation of all of them: fewer candidates will do
     count = CANDIDATES if X.shape[1] > vectors.shape[1] else 2 * K
-    lists, order = search_cells(vectors, len(X), count)
-    found = rank_all(X, lists, order, basis.mean, basis.scale, K)
+    sharding = getattr(X, "sharding", None)
+    search = CellSearch(vectors, sharding and sharding.stages)
+    lists = search.find(count)
+    found = search.rank(X, lists, basis.mean, basis.scale, K)
     last = lists[:, -1:]
     reach = np.where(last == NONE, -1, 1 - candidate_distances(last) ** 2 / 2)[:, 0]
     return NeighborLists(*found, *basis, vectors, reach.astype("f4"), np.array(len(X)))

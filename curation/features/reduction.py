@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from assay.curation.storage.stages import Arrays, gather_rows, stage, sum_rows
+
 DIMENSIONS = 128  # principal components in which candidates are sought
 BLOCK = 8192  # rows at a time
 
@@ -24,13 +26,10 @@ class Basis(NamedTuple):
 def fit_basis(X: np.ndarray, sample: int = 10_000) -> Basis:
     """Fit the basis of X (n, d): its first 128 principal components."""
     n, d = X.shape
-    total, squares = np.zeros(d), np.zeros(d)
     part = np.asarray(X[np.sort(np.random.default_rng(0).permutation(n)[:sample])], "f4")
     near = part.mean(0)  # sums of squares about a mean that is nearly right keep their digits
-    for i in range(0, n, BLOCK):
-        block = np.asarray(X[np.arange(i, min(i + BLOCK, n))], "f4") - near
-        total = total + block.sum(0, dtype="f8")
-        squares = squares + np.einsum("ij,ij->j", block, block, dtype="f8")
+    sums = sum_rows(X, sum_squares, {}, near=near)
+    total, squares = sums["total"], sums["squares"]
     mean = (near + total / n).astype("f4")
     scale = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0)).astype("f4")
     scale[scale < 1e-6 * max(scale.max(), 1e-30)] = 1
@@ -38,6 +37,17 @@ def fit_basis(X: np.ndarray, sample: int = 10_000) -> Basis:
     if d > DIMENSIONS:
         axes = principal_axes((part - mean) / scale, DIMENSIONS).astype("f4")
     return Basis(mean, scale, np.ascontiguousarray(axes / scale[:, None]))
+
+
+@stage(1)
+def sum_squares(X: np.ndarray, near: np.ndarray) -> Arrays:
+    """Sum the columns of X (n, d), and their squares, about `near` (d,)."""
+    total, squares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for i in range(0, len(X), BLOCK):
+        block = np.asarray(X[np.arange(i, min(i + BLOCK, len(X)))], "f4") - near
+        total = total + block.sum(0, dtype="f8")
+        squares = squares + np.einsum("ij,ij->j", block, block, dtype="f8")
+    return dict(total=total, squares=squares)
 
 
 def principal_axes(Z: np.ndarray, count: int) -> np.ndarray:
@@ -56,11 +66,17 @@ def project_vectors(
 ) -> np.ndarray:
     """Project X on the axes of a basis.
 
-    Returns unit vectors (n, p) of `dtype`."""
-    V = np.empty((len(X), axes.shape[1]), dtype)
+    Returns unit vectors (n, p) of `dtype`, float32 or float16."""
+    return gather_rows(X, project_rows, {}, mean=mean, axes=axes, half=dtype == "f2")["vectors"]
+
+
+@stage(1)
+def project_rows(X: np.ndarray, mean: np.ndarray, axes: np.ndarray, half: bool) -> Arrays:
+    """Project rows X (n, d) on axes: unit vectors (n, p), in half precision or single."""
+    V = np.empty((len(X), axes.shape[1]), "f2" if half else "f4")
     for i in range(0, len(X), BLOCK):
         V[i : i + BLOCK] = normalize_rows((X[np.arange(i, min(i + BLOCK, len(X)))] - mean) @ axes)
-    return V
+    return dict(vectors=V)
 
 
 def reduce_vectors(X: np.ndarray) -> np.ndarray:

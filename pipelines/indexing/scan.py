@@ -356,6 +356,7 @@ def build_graph(bench: Bench, state: pd.DataFrame, folder: str) -> Graph:
     if graph is not None and graph.key == key:
         return graph
     X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
+    X.sharding = bench.stages and bench.stages.cut(X)
     made = build_neighbor_lists(bench, hashes, X, f"{GRAPH} {folder}")
     near, far = made.neighbours, made.distances
     pairs, gaps = neighbor_graph.find_close_pairs(near, far)

@@ -5,7 +5,8 @@ import pytest
 
 from assay.curation.features import candidate_lists, cell_search, cells, graph_updates, knn
 from assay.curation.features.candidate_lists import NONE, candidate_ids
-from assay.curation.storage.stacked_rows import StackedRows
+from assay.curation.features.cell_search import CellSearch
+from assay.curation.storage.stages import Stages
 
 
 def unit_vectors(n, p=24, seed=0):
@@ -37,26 +38,34 @@ def test_one_cell_is_brute_force(monkeypatch):
     monkeypatch.setattr(cells, "SIZE", 10_000)
     monkeypatch.setattr(cell_search, "SIZE", 10_000)
     V = unit_vectors(1500)
-    lists, _ = cell_search.search_cells(V, len(V), 20)
+    lists = CellSearch(V).find(20)
     assert recall(lists, brute_force(V)) > 0.9999, "but for ties"
     assert (np.diff(lists.astype("f8"), axis=1) >= 0).all(), "nearest first"
 
 
 def test_many_cells_find_nearly_all():
     V = unit_vectors(3000)
-    lists, order = cell_search.search_cells(V, len(V), 20)
-    assert recall(lists, brute_force(V)) >= 0.98 and sorted(order) == list(range(3000))
+    search = CellSearch(V)
+    lists = search.find(20)
+    assert recall(lists, brute_force(V)) >= 0.98 and sorted(search.order) == list(range(3000))
     ids = candidate_ids(lists)
     assert (ids != np.arange(3000)[:, None]).all() and (ids >= 0).all()
     assert all(len(set(row)) == 20 for row in ids), "each candidate once"
 
 
-@pytest.mark.parametrize("sizes", [[1] * 20 + [2980], [700] * 4 + [200], [17, 2983]])
-def test_shards_change_no_byte(sizes):
+@pytest.mark.parametrize("size", [100, 700, 10_000])
+def test_shards_change_no_byte(size, monkeypatch, tmp_path):
+    """In threads, and as tasks whose inputs and outputs are files, done backwards and twice."""
     V = unit_vectors(3000)
-    whole = cell_search.search_cells(V, len(V), 20)
-    cuts = np.split(V, np.cumsum(sizes)[:-1])
-    assert same_bytes(whole, cell_search.search_cells(StackedRows(cuts), len(V), 20))
+    whole = CellSearch(V).find(20)
+    monkeypatch.setattr(cell_search, "SHARD", size)
+
+    def do(name, work, shards):
+        for shard in shards[::-1] + shards[:1]:
+            work(tmp_path, None, **shard)
+
+    stages = Stages(tmp_path, 1, do)
+    assert same_bytes([whole], [CellSearch(V).find(20)], [CellSearch(V, stages).find(20)])
 
 
 def test_cells_are_assigned_and_joined_alike_in_any_order():
@@ -70,7 +79,7 @@ def test_cells_are_assigned_and_joined_alike_in_any_order():
     ]
     members = np.sort(np.concatenate(parts[::-1]))
     assert same_bytes([whole], [members])
-    lists = cell_search.join_cells(V, members, 3000, 20)
+    lists = CellSearch(V).join(members, 20)
     again = np.full((3000, 20), NONE)
     for cell in [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 3, 3]:
         rows = (members[members >> np.uint64(32) == cell] & np.uint64(2**32 - 1)).astype(int)
@@ -89,7 +98,7 @@ def test_threads_change_no_byte():
     for count in (1, 2, 3):
         faiss.omp_set_num_threads(count)
         try:
-            found.append(cell_search.search_cells(V, len(V), 20))
+            found.append([CellSearch(V).find(20)])
         finally:
             faiss.omp_set_num_threads(threads)
     assert same_bytes(*found)
@@ -110,7 +119,7 @@ def test_thousands_of_copies_take_no_quadratic_time(monkeypatch):
     monkeypatch.setattr(faiss, "knn", count_pairs)
     V = unit_vectors(3000)
     V[::2] = V[0]
-    lists, _ = cell_search.search_cells(V, len(V), 20)
+    lists = CellSearch(V).find(20)
     assert 150 <= max(compared) <= 300
     assert (candidate_ids(lists[::2]) % 2 == 0).all(), "the nearest of a copy are copies"
     assert recall(lists[1::2], brute_force(V)[1::2]) >= 0.95
@@ -138,7 +147,7 @@ def test_cutting_a_cell_keeps_near_ones_together():
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_fewer_rows_than_neighbours(n):
-    lists, _ = cell_search.search_cells(unit_vectors(n), n, 20)
+    lists = CellSearch(unit_vectors(n)).find(20)
     assert ((lists != NONE).sum(1) == n - 1).all()
     assert all(
         set(ids[ids >= 0]) == set(range(n)) - {i} for i, ids in enumerate(candidate_ids(lists))
@@ -147,16 +156,14 @@ def test_fewer_rows_than_neighbours(n):
 
 @pytest.mark.parametrize("V", [np.zeros((3000, 8), "f2"), np.ones((3000, 1), "f2")])
 def test_rows_that_are_all_alike(V):
-    lists, _ = cell_search.search_cells(V, len(V), 20)
+    lists = CellSearch(V).find(20)
     ids = candidate_ids(lists)
     assert (ids >= 0).all() and (ids != np.arange(3000)[:, None]).all()
-    pieces = StackedRows(np.split(V, [1, 5, 1000]))
-    assert same_bytes([lists], [cell_search.search_cells(pieces, 3000, 20)[0]])
 
 
 def test_one_dimension_has_two_directions():
     V = np.where(np.arange(3000) % 3, 1, -1)[:, None].astype("f2")
-    ids = candidate_ids(cell_search.search_cells(V, 3000, 20)[0])
+    ids = candidate_ids(CellSearch(V).find(20))
     assert (V[ids, 0] == V).all()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import assay
 from assay import UserError
+from assay.curation.features import knn
 from assay.curation.storage import stages
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.shards import Shards
@@ -227,3 +228,20 @@ def test_where_a_table_of_all_would_not_fit_the_likeliest_classes_come_by_shards
         np.put_along_axis(probs, top["pred_probs_at"], top["pred_probs"], 1)
         assert abs(probs - whole["pred_probs"]).max() < 1e-4
     assert abs(a["score"] - b["score"]).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_neighbours_by_cells_come_by_shards(unscanned, tmp_path, monkeypatch):
+    for name in ("CELLS", "EXACT"):
+        monkeypatch.setattr(knn, name, 300)
+    one, other = (copied(unscanned, tmp_path / name) for name in ("one", "other"))
+    scan(one, replace(OPTIONS, sharding=ShardOptions()), say=silent)
+    scan(other, OPTIONS, say=silent)
+    a, b = (load_arrays(bench.arrays / "graph.npz") for bench in (one, other))
+    assert np.array_equal(a["hashes"], b["hashes"]) and a["neighbours"].shape == (
+        len(a["hashes"]),
+        10,
+    )
+    assert (a["neighbours"] == b["neighbours"]).mean() > 0.999
+    assert np.allclose(a["distances"], b["distances"], atol=1e-3)
+    assert np.array_equal(a["pairs"], b["pairs"])
