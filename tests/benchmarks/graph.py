@@ -21,7 +21,7 @@ import numpy as np
 from assay.curation.features import graph_updates, knn, neighbor_graph, reduction
 from assay.curation.issues import drift
 from assay.curation.slicing import clusters
-from assay.curation.storage.stacked_rows import StackedRows
+from assay.curation.storage.shards import Rows
 from tests.benchmarks import low_rank
 from tests.benchmarks.tools import clock, peak
 
@@ -229,7 +229,7 @@ def low_rank_recall(n, folder, build):
         if not (folder / "planted.npz").exists():
             with clock(f"made {n:,} vectors"):
                 low_rank.write_shards(folder, n)
-        X = StackedRows([np.load(f, mmap_mode="r") for f in sorted(folder.glob("[0-9]*.npy"))])
+        X = read_shards(folder)
         start = time.process_time()
         with clock(f"graph of {len(X):,} x {X.shape[1]}"):
             graph = build(X)
@@ -254,6 +254,15 @@ def low_rank_recall(n, folder, build):
                 f"(by the copy {one[mine].mean():.4f})"
             )
         print(f"planted, all: found {(one | other)[kept].mean():.4f} of {kept.sum():,} (limit .98)")
+
+
+def read_shards(folder):
+    """Map the shards of a folder into memory, one after the other."""
+    arrays = [np.load(file, mmap_mode="r") for file in sorted(folder.glob("[0-9]*.npy"))]
+    sizes = [len(array) for array in arrays]
+    return Rows(
+        arrays, np.repeat(np.arange(len(sizes)), sizes), np.concatenate([*map(np.arange, sizes)])
+    )
 
 
 def read_unsorted(X, ids):
