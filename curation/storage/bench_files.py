@@ -19,6 +19,7 @@ ARRAYS = dict.fromkeys(
         "flagged",
         "judges",
         "sessions",
+        "states",
     ),
     (".npy", ".npz", ".tmp"),
 )

@@ -9,7 +9,7 @@ import itertools
 import json
 from collections.abc import Callable, Hashable, Iterable
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -105,8 +105,13 @@ def remember_state(bench: Bench, key: Hashable, make: Callable[[], pd.DataFrame]
     found = bench.states.get(key)
     if found is None:
         found = make()  # may remember others on the way
-        bench.states = dict([*bench.states.items(), (key, found)][-MOST_KEPT:])
+        remember(bench, key, found)
     return found.copy(deep=False)  # pandas copies what is written to
+
+
+def remember(bench: Bench, key: Hashable, found: Any) -> None:
+    """Remember a state, and the last few others."""
+    bench.states = dict([*bench.states.items(), (key, found)][-MOST_KEPT:])
 
 
 def read_state_at(con: duckdb.DuckDBPyConnection, upto: int) -> pd.DataFrame:
@@ -134,17 +139,21 @@ def read_current_values(con: duckdb.DuckDBPyConnection, samples: Iterable[str]) 
 
 
 def read_values(
-    con: duckdb.DuckDBPyConnection, upto: int, index: pd.Index, wanted: bool = False
+    con: duckdb.DuckDBPyConnection,
+    upto: int,
+    index: pd.Index,
+    wanted: bool = False,
+    rows: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Read what stands at `upto` for the samples whose ids are `index`.
 
-    All samples in order or, if `wanted`, some. Returns a frame label, given_label, split, verdict, who, keep,
+    All samples in order or, if `wanted`, some; `rows`: theirs, where they are known. Returns a frame label, given_label, split, verdict, who, keep,
     reviewed, tags, and whether the log says anything of each (n,) bool."""
     import pandas as pd
 
     if wanted:
-        register_values(con, "wanted", list(index))
-    points = read_pointers(con, upto, len(index), wanted)
+        register_values(con, "wanted", list(index), rows=rows)
+    points = read_pointers(con, upto, len(index), wanted, rows is not None)
     names = read_names(con, upto)
     values, (label, given, keep, split) = EditValues(con, points), points.T
     columns = dict(
