@@ -28,7 +28,12 @@ class Bench(Protocol):
     nodes: Any
     likeness: dict  # what likeness was measured with, by what was looked for
 
-    def state(self, version: str | int = "HEAD") -> pd.DataFrame: ...
+    def state(
+        self,
+        version: str | int = "HEAD",
+        columns: Iterable[str] | None = None,
+        samples: Iterable[str] | None = None,
+    ) -> pd.DataFrame: ...
     def frame(self, version: str | int = "HEAD", split: str | None = None) -> pd.DataFrame: ...
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import DamagedFile
+from assay.curation.errors import DamagedFile, UnknownColumn
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
 from assay.curation.versioning import state_parts, states
 from assay.curation.versioning.class_names import read_names
+from assay.curation.versioning.expressions import is_expression
 from assay.curation.versioning.pointers import find_position, read_label_rule, register_values
 from assay.curation.versioning.state_parts import CODED, FLAGS, StatePart
 
@@ -376,3 +377,41 @@ def read_part(bench: Bench, upto: int, rows: np.ndarray | range) -> StatePart:
         ids = read_fixed(con, rows, 0, [])["sample"].to_pylist()
         index = pd.Index(ids, dtype=object)
         return StatePart.from_frame(*states.read_values(con, upto, index, True, rows))
+
+
+def read_part_of_state(
+    bench: Bench,
+    version: str | int,
+    columns: Iterable[str] | None,
+    samples: Iterable[str] | None,
+) -> pd.DataFrame:
+    """Read some columns, or some samples, of a state: see Bench.state.
+
+    Of samples that are named the order is theirs; those that are not there are left out.
+    """
+    ids = None if samples is None else list(dict.fromkeys(map(str, samples)))
+    names = None if columns is None else list(columns)
+    check_columns(names)
+    if is_expression(version) or not is_large(bench):
+        state = bench.state(version)
+        state = state if ids is None else state.loc[[s for s in ids if s in state.index]]
+        return state if names is None else state[names]
+    state = open_state(bench, version)
+    rows = None
+    if ids is not None:
+        rows = state.locate(ids)
+        rows = rows[rows >= 0]
+    return state.frame(rows, names)
+
+
+def check_columns(names: Sequence[str] | None) -> None:
+    """Refuse a column that no state has."""
+    known = [*FIXED, *CODED, *FLAGS[:2]]
+    for name in names or ():
+        if name not in known:
+            raise UnknownColumn(
+                f"expected a column of a state, found {name!r}",
+                f"there are {', '.join(known)}",
+                name,
+                known,
+            )

@@ -41,6 +41,7 @@ select sample, name from (
 FEW = (
     20_000  # samples that were edited since, of which a state is brought forward and not read anew
 )
+TAIL = 100_000  # edits that are read after what was written down: 10 ms
 MOST_KEPT = 6  # states that a bench remembers
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 import assay
 from assay import UserError
 from assay.curation.maintenance import garbage
-from assay.curation.versioning import partitioned_states, pointers, state_parts
+from assay.curation.versioning import partitioned_states, pointers, state_parts, states
 from assay.curation.versioning.partitioned_states import open_state
+from assay.curation.versioning.tree_hash import hash_partitioned_tree
 from tests.curation.versioning.test_random_histories import STEP, do
 from tests.decisions import copy_of, decide, other, train
 from tests.helpers import bench_of, copied, digits, digits_bench
@@ -41,6 +42,7 @@ def assert_same(bench, version="HEAD"):
         assert list(frame.columns) == list(expected.columns)
         for name in ("label", "split", "verdict", "parent"):  # None, where `equals` takes NaN too
             assert [v is None for v in frame[name]] == [v is None for v in expected[name]]
+        assert hash_partitioned_tree(found) == states.hash_tree(expected)
         plain = zip(expected.split, expected.label, expected.keep, expected.reviewed)
         counts = dict(found.counts)
         assert sum(counts.values()) == len(expected) == len(found)
@@ -246,3 +248,29 @@ def test_some_samples_and_columns_alone_are_read(tmp_path, monkeypatch):
     assert found.equals(expected.iloc[rows][["key", "label"]])
     assert opened == [(state.names[k], ("label", "known")) for k in (0, 7)]
     assert list(state.locate([*found.index, "no such"])) == [*rows, -1]
+
+
+def test_a_commit_of_a_large_bench_has_the_same_tree(tmp_path, monkeypatch):
+    bench, small = (digits_bench(60, tmp_path / name) for name in ("large", "small"))
+    small.commit("one", "ann")
+    monkeypatch.setattr(partitioned_states, "LARGE", 1)
+    bench.commit("one", "ann")
+    decide(bench, "ann", dict(sample=train(bench)[0], keep="false"))
+    bench.commit("two", "ann")
+    trees = bench.commits().tree
+    assert trees[0] == small.commits().tree[0] and trees[1] != trees[0]
+    assert not [f for f in bench.check() if f["kind"] not in ("open", "leftover")]
+    assert len(partitioned_states.list_saved(bench)) == 2
+
+
+def test_the_state_of_some_samples_is_the_same_of_a_small_and_a_large_bench(tmp_path, monkeypatch):
+    bench = digits_bench(60, tmp_path)
+    asked = [*bench.state().index[[9, 3, 55, 9]], "no such"]
+    for large in (10**9, 1):
+        monkeypatch.setattr(partitioned_states, "LARGE", large)
+        found = bench.state(columns=["tags", "key", "keep"], samples=asked)
+        assert found.equals(assay.Bench(bench.path).state().loc[asked[:3], ["tags", "key", "keep"]])
+        assert bench.state(columns=["label"]).equals(assay.Bench(bench.path).state()[["label"]])
+        assert bench.state(samples=asked[:1]).equals(bench.state().loc[asked[:1]])
+        with pytest.raises(UserError, match="found 'lable'"):
+            bench.state(columns=["lable"])
