@@ -382,8 +382,11 @@ class Bench(Store):
 
         See status.summarize_bench for the keys.
         """
+        from assay.curation.review import partitioned_status
         from assay.curation.review.status import summarize_bench
 
+        if partitioned_status.can_summarize(self, version):
+            return partitioned_status.summarize_by_parts(self)
         return summarize_bench(self, version)
 
     def rules(self, version: str = "HEAD") -> dict[str, dict]:

@@ -69,14 +69,45 @@ class PartitionedScores:
             scores.append(score[least])
         return np.concatenate(rows)[find_least(np.concatenate(scores), n)]
 
+    def count_contradicted(self, now: PartitionedState) -> tuple[int, int]:
+        """Count the scored labels that nobody has reviewed: (all, those the model contradicts)."""
+        judged = contradicted = 0
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        for number, (here, at) in enumerate(self.scan()):
+            part = now.load(number, ("label", "reviewed"))
+            local = here - number * now.each
+            free = ~part.flags["reviewed"][local]
+            named = np.array([-1, *(numbers.get(name, -1) for name in part.values["label"])])
+            label = named[part.codes["label"][local[free]]]
+            judged += int(free.sum())
+            contradicted += int((np.asarray(self.arrays["suggestion"][at])[free] != label).sum())
+        return judged, contradicted
+
+    def ranks(self, rows: np.ndarray) -> np.ndarray:
+        """Find the places (m,) of rows among the samples that are neither test nor guard, or -1."""
+        out = np.full(len(rows), -1)
+        for number in np.unique(rows // self.state.each).tolist():
+            here = np.flatnonzero(rows // self.state.each == number)
+            if number < len(self.state.names):
+                free = is_free(self.state.load(number, ("split", "known")))
+                local = rows[here] - number * self.state.each
+                inside = local < len(free)
+                local = np.where(inside, local, 0)
+                rank = self.starts[number] + np.cumsum(free)[local] - 1
+                out[here] = np.where(inside & free[local], rank, -1)
+        return out
+
     def frame(self, rows: np.ndarray, state: pd.DataFrame) -> pd.DataFrame:
         """Give a frame as score_labels makes it, of those of some rows that are scored.
 
-        rows (m,): sorted. state: the same samples.
+        state: the same samples.
         """
         import pandas as pd
 
-        at = np.concatenate([np.empty(0, "i8"), *self._places(rows)])
+        ranks = self.ranks(rows)
+        scored = self.arrays["rows"]
+        at = np.searchsorted(scored, ranks).clip(max=len(scored) - 1)
+        at = np.where((ranks >= 0) & (scored[at] == ranks), at, -1)
         there = at >= 0
         found = {name: np.asarray(self.arrays[name][at[there]]) for name in COLUMNS}
         part = state[there]
@@ -91,22 +122,6 @@ class PartitionedScores:
             ),
             part.index,
         )
-
-    def _places(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Find where the scores of rows are: -1 where there is none."""
-        each = self.state.each
-        for number in np.unique(rows // each).tolist():
-            here = rows[rows // each == number]
-            if number >= len(self.state.names):
-                yield np.full(len(here), -1)
-                continue
-            free = is_free(self.state.load(number, ("split", "known")))
-            local = here - number * each
-            inside = local < len(free)
-            local = np.where(inside, local, 0)
-            rank = self.starts[number] + np.cumsum(free)[local] - 1
-            at = np.searchsorted(self.arrays["rows"], rank).clip(max=len(self.arrays["rows"]) - 1)
-            yield np.where(inside & free[local] & (self.arrays["rows"][at] == rank), at, -1)
 
 
 def is_free(part) -> np.ndarray:

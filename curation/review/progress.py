@@ -59,7 +59,9 @@ def find_wrong(bench: Bench, reviewed: pd.DataFrame) -> pd.Series:
     return ((reviewed.label != given) | ~reviewed.keep).astype(bool)
 
 
-def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
+def summarize_reviews(
+    bench: Bench, state: pd.DataFrame | None = None, population: int | None = None
+) -> dict:
     """Count reviews, and estimate how many labels are wrong.
 
     Returns reviewed, wrong (label changed or sample dropped by a person), unsure, population; and from
@@ -69,6 +71,7 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     none was unsure.
     The stratum is the longest fully reviewed beginning of the bench's random order, so that a row
     somebody skipped cannot bias it. The intervals hold at every look of a session together.
+    population: how many samples are in that order, where the state has not all of them.
     """
     state = bench.state() if state is None else state
     reviewed = state[
@@ -77,7 +80,8 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     # samples that became a regression set later still count as reviewed
     guarded = reviewed.split == "guard"
     wrong = find_wrong(bench, reviewed)
-    first, population = sampling.random_stratum(state), len(random_order_rows(state))
+    first = sampling.random_stratum(state)
+    population = len(random_order_rows(state)) if population is None else population
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     n, hits = len(sure), int(wrong.loc[sure].sum())
     came = errors_left.estimate_wrong(hits, n, population, len(first) - n)

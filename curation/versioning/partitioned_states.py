@@ -415,3 +415,11 @@ def check_columns(names: Sequence[str] | None) -> None:
                 name,
                 known,
             )
+
+
+def count_labelled(bench: Bench, split: str, version: str | int = "HEAD") -> int:
+    """Count the kept, labelled samples of a split."""
+    if is_expression(version) or not is_large(bench):
+        return int(bench.frame(version, split).label.notna().sum())
+    counts = open_state(bench, version).counts
+    return sum(n for (of, label, keep, _), n in counts.items() if of == split and keep and label)

@@ -6,7 +6,9 @@ import pytest
 from assay.curation.issues.disagreements import disagreement_issues
 from assay.curation.label_quality.partitioned_scores import find_least
 from assay.curation.review.partitioned_queue import build_by_parts
+from assay.curation.review.partitioned_status import summarize_by_parts
 from assay.curation.review.queue import build_queue
+from assay.curation.review.status import summarize_bench
 from assay.curation.statistics import sampling
 from assay.curation.versioning import partitioned_states, state_parts
 from assay.curation.versioning.partitioned_states import open_state
@@ -83,3 +85,21 @@ def test_the_least_are_those_of_a_stable_sort():
         scores = rng.integers(0, 5, 100) / 4.0
         scores[rng.random(100) < 0.9 if n == 99 else rng.random(100) < 0.1] = np.nan
         assert list(find_least(scores, n)) == list(np.argsort(scores, kind="stable")[:n])
+
+
+def test_the_status_by_parts_is_the_status(scanned, tmp_path, capsys):
+    bench = copied(scanned, tmp_path / "own")
+    order = list(sampling.random_order(bench.state())[:45])
+    labels = bench.state().label
+    decide(bench, "ann", *(dict(sample=s, label=other(labels[s])) for s in order[:9]))
+    decide(bench, "ann", *(dict(sample=s, verdict="unsure" if i % 5 == 0 else "confirm") for i, s in enumerate(order[9:40])))
+    decide(bench, "ann", dict(sample=order[42], verdict="confirm"), dict(sample=order[43], keep="false"))
+    decide(bench, "bob", *(dict(sample=s, label=labels[s]) for s in order[:2]))
+    bench.commit("one", "ann")
+    decide(bench, "bob", dict(sample=order[44], tag="odd"))
+    expected, found = summarize_bench(bench), summarize_by_parts(bench)
+    ahead = ("next_labels", "outlook", "advice", "next")
+    assert {k: v for k, v in found.items() if k not in ahead} == {k: v for k, v in expected.items() if k not in ahead}
+    assert expected["review"]["share"] and expected["issues"]["reviewer_disagreement"]
+    assert found["advice"] == expected["advice"] or expected["outlook"]["stop"]
+    assert "not foreseen" in capsys.readouterr().err
