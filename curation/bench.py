@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from assay.curation.versioning.history import Life
 
 
-
 def open(path: str | Path) -> Bench:  # noqa: A001 - `curation.open("my-bench")` is what users type
     """Open the bench in folder `path`.
 
@@ -430,7 +429,10 @@ class Bench(Store):
         """
         super().link(con, table, count)
         assert self.new_tail, "a link has an end"
-        if count > 1000 and int(self.new_tail[0]) - pointers.read_standing_position(con)[0] > states.TAIL:
+        if (
+            count > 1000
+            and int(self.new_tail[0]) - pointers.read_standing_position(con)[0] > states.TAIL
+        ):
             states.write_standing(con)
 
     def edit(

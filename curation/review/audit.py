@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from assay.curation.statistics import sampling
 from assay.curation.storage import schema
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning.partitioned_states import count_labelled
 from assay.curation.versioning import class_list, class_names, expressions, live_edits, pointers
+from assay.curation.versioning.partitioned_states import count_labelled
 
 if TYPE_CHECKING:
     import duckdb

@@ -91,7 +91,10 @@ def summarize_by_parts(bench: Bench) -> dict:
             out["weak_model"] = judge_model(bench, *scores.count_contradicted(state))
             kept = load_judged(bench, state, scores, random.stratum)
             status.count_looks(bench, out, progress.judge_stratum(bench, excerpt, kept))
-            print("note: of a bench so large it is not foreseen what the next reviews gain", file=sys.stderr)
+            print(
+                "note: of a bench so large it is not foreseen what the next reviews gain",
+                file=sys.stderr,
+            )
     except UserError as e:
         waits = e
     status.advise(bench, out, excerpt, found, waits)

@@ -19,10 +19,11 @@ from assay.curation.storage.schema import END
 from assay.curation.storage.top_probs import ask_others
 from assay.curation.tasks.base import task_of
 from assay.curation.tasks.multilabel import read_set
-from assay.curation.versioning import votes
+from assay.curation.versioning import states, votes
 from assay.curation.versioning.class_list import order_classes
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import SPOKEN
+from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 GIVEN_THEN = f"""
 with said as (
     select sample, seq, value ->> '$' as label, origin, origin_kind = 'import' as source from {SPOKEN}
-    where field = 'label'
+    where field = 'label' {{only}}
     and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
 twice as (select sample from said where source group by 1 having count(*) > 1),
 stands as (
@@ -54,7 +55,11 @@ def find_wrong(bench: Bench, reviewed: pd.DataFrame) -> pd.Series:
     given = reviewed.given_label.copy()
     with bench.connect() as con:
         offer_names(con, END)
-        then = dict(con.execute(GIVEN_THEN).fetchall())
+        few = len(reviewed) <= states.FEW
+        if few:
+            register_values(con, "wanted", list(reviewed.index))
+        only = "and sample in (select sample from wanted)" if few else ""
+        then = dict(con.execute(GIVEN_THEN.format(only=only)).fetchall())
     given.update(given.index.to_series().map(then).dropna())
     return ((reviewed.label != given) | ~reviewed.keep).astype(bool)
 

@@ -33,7 +33,9 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
         state.save()
         tree = tree_hash.hash_partitioned_tree(state)
     else:
-        tree = states.hash_tree(bench.state(upto))  # of this very position, whatever comes meanwhile
+        tree = states.hash_tree(
+            bench.state(upto)
+        )  # of this very position, whatever comes meanwhile
     with bench.transaction() as con:
         commits = con.execute("select name, upto, tree from commits order by ts").fetchall()
         names = {c[0] for c in commits}

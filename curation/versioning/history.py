@@ -137,7 +137,10 @@ def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame
 
     if any(map(expressions.is_expression, (a, b))):
         return bench.state(a), bench.state(b)
-    if partitioned_states.is_large(bench) and names_at(bench, a).renames == names_at(bench, b).renames:
+    if (
+        partitioned_states.is_large(bench)
+        and names_at(bench, a).renames == names_at(bench, b).renames
+    ):
         return state_differences.read_changed(bench, a, b)
     with bench.connect() as con:
         uptos = [pointers.read_position(con, v) for v in (a, b)]

@@ -21,7 +21,6 @@ import numpy as np
 from assay.curation.errors import DamagedFile, UnknownColumn
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.text import format_count
 from assay.curation.versioning import state_parts, states
 from assay.curation.versioning.class_names import read_names
 from assay.curation.versioning.expressions import is_expression
@@ -308,7 +307,9 @@ def build_state(bench: Bench, upto: int) -> PartitionedState:
     total = bench.rows("select count(*) from samples")[0][0]
     each = state_parts.ROWS
     names = dict(write_parts(bench, upto, range(0, total, each), each, total))
-    state = PartitionedState(bench, upto, upto, total, each, tuple(names[at] for at in sorted(names)))
+    state = PartitionedState(
+        bench, upto, upto, total, each, tuple(names[at] for at in sorted(names))
+    )
     state.save()
     return state
 

@@ -148,8 +148,8 @@ def read_values(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Read what stands at `upto` for the samples whose ids are `index`.
 
-    All samples in order or, if `wanted`, some; `rows`: theirs, where they are known. Returns a frame label, given_label, split, verdict, who, keep,
-    reviewed, tags, and whether the log says anything of each (n,) bool."""
+    All samples in order or, if `wanted`, some; `rows`: theirs, where they are known. Returns a frame label,
+    given_label, split, verdict, who, keep, reviewed, tags, and whether the log says anything of each (n,) bool."""
     import pandas as pd
 
     if wanted:

@@ -46,7 +46,9 @@ def code_endings(state: PartitionedState) -> tuple[list[str], np.ndarray]:
         )
         pairs = part.codes["label"].astype("i8") * len(splits) + part.codes["split"]
         there, place = np.unique(pairs, return_inverse=True)
-        texts = [f'", {labels[p // len(splits)]}, {splits[p % len(splits)]}]' for p in there.tolist()]
+        texts = [
+            f'", {labels[p // len(splits)]}, {splits[p % len(splits)]}]' for p in there.tolist()
+        ]
         numbers = np.array([endings.setdefault(text, len(endings)) for text in texts], "u4")
         codes[first : first + len(part)] = np.where(part.flags["keep"], numbers[place], 0)
     return list(endings), codes

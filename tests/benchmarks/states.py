@@ -233,8 +233,20 @@ def main(folder, *steps):
         return None
     for step in steps or STEPS:
         started = time.perf_counter()
-        code = subprocess.run([sys.executable, "-m", __name__ if __name__ != "__main__" else "tests.benchmarks.states", folder, "--inside", step]).returncode
-        print(f"{step:<12} {time.perf_counter() - started:8.1f} s with the start of Python, ended with {code}", flush=True)
+        code = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                __name__ if __name__ != "__main__" else "tests.benchmarks.states",
+                folder,
+                "--inside",
+                step,
+            ]
+        ).returncode
+        print(
+            f"{step:<12} {time.perf_counter() - started:8.1f} s with the start of Python, ended with {code}",
+            flush=True,
+        )
     return None
 
 

@@ -44,7 +44,11 @@ def test_the_queue_by_parts_is_the_queue(scanned, tmp_path):
     assert_same_queue(bench)
     # the beginning of the random order, some of the worst, and what two people answer differently
     first = list(sampling.random_order(bench.state())[:12])
-    decide(bench, "ann", *(dict(sample=s, verdict="unsure" if i % 3 else "confirm") for i, s in enumerate(first)))
+    decide(
+        bench,
+        "ann",
+        *(dict(sample=s, verdict="unsure" if i % 3 else "confirm") for i, s in enumerate(first)),
+    )
     assert_same_queue(bench)
     worst = bench.queue(8)["sample"]
     decide(bench, "ann", *(dict(sample=s, label=other(bench.state().label[s])) for s in worst))
@@ -92,14 +96,28 @@ def test_the_status_by_parts_is_the_status(scanned, tmp_path, capsys):
     order = list(sampling.random_order(bench.state())[:45])
     labels = bench.state().label
     decide(bench, "ann", *(dict(sample=s, label=other(labels[s])) for s in order[:9]))
-    decide(bench, "ann", *(dict(sample=s, verdict="unsure" if i % 5 == 0 else "confirm") for i, s in enumerate(order[9:40])))
-    decide(bench, "ann", dict(sample=order[42], verdict="confirm"), dict(sample=order[43], keep="false"))
+    decide(
+        bench,
+        "ann",
+        *(
+            dict(sample=s, verdict="unsure" if i % 5 == 0 else "confirm")
+            for i, s in enumerate(order[9:40])
+        ),
+    )
+    decide(
+        bench,
+        "ann",
+        dict(sample=order[42], verdict="confirm"),
+        dict(sample=order[43], keep="false"),
+    )
     decide(bench, "bob", *(dict(sample=s, label=labels[s]) for s in order[:2]))
     bench.commit("one", "ann")
     decide(bench, "bob", dict(sample=order[44], tag="odd"))
     expected, found = summarize_bench(bench), summarize_by_parts(bench)
     ahead = ("next_labels", "outlook", "advice", "next")
-    assert {k: v for k, v in found.items() if k not in ahead} == {k: v for k, v in expected.items() if k not in ahead}
+    assert {k: v for k, v in found.items() if k not in ahead} == {
+        k: v for k, v in expected.items() if k not in ahead
+    }
     assert expected["review"]["share"] and expected["issues"]["reviewer_disagreement"]
     assert found["advice"] == expected["advice"] or expected["outlook"]["stop"]
     assert "not foreseen" in capsys.readouterr().err

@@ -1,7 +1,5 @@
 """A state in parts says what the log says, whatever happened to bench and files."""
 
-import json
-import os
 import signal
 import subprocess
 import sys
@@ -69,7 +67,9 @@ def count(keys):
 
 
 def part_files(bench):
-    return {file.name: file.stat().st_mtime_ns for file in (bench.arrays / "states/parts").glob("*.npz")}
+    return {
+        file.name: file.stat().st_mtime_ns for file in (bench.arrays / "states/parts").glob("*.npz")
+    }
 
 
 @pytest.mark.slow
@@ -159,13 +159,23 @@ def test_few_edits_write_no_part_and_many_write_only_theirs(tmp_path):
     open_state(bench)
     assert part_files(bench) == before
     first = bench.state().index[:7]
-    decide(bench, "ann", *(dict(sample=s, tag="odd") for s in first if bench.state().split[s] != "test"))
+    decide(
+        bench,
+        "ann",
+        *(dict(sample=s, tag="odd") for s in first if bench.state().split[s] != "test"),
+    )
     names = open_state(bench).names
     after = part_files(bench)
     assert before.items() <= after.items() and len(after) == len(before) + 1
     bench.undo(who="ann")
     bench.undo(who="ann")
-    decide(bench, "ann", *(dict(sample=s, tag="-odd") for s in first[:0]), dict(sample=first[0], tag="x"), dict(sample=first[0], tag="-y"))
+    decide(
+        bench,
+        "ann",
+        *(dict(sample=s, tag="-odd") for s in first[:0]),
+        dict(sample=first[0], tag="x"),
+        dict(sample=first[0], tag="-y"),
+    )
     assert open_state(bench).names[1:] == names[1:], "other parts keep their names"
 
 
@@ -187,7 +197,12 @@ def test_garbage_keeps_the_states_of_commits_and_the_newest(tmp_path, monkeypatc
     bench.commit("one", "ann")
     open_state(bench)
     for label in "123":
-        decide(bench, "ann", *(dict(sample=s, label=label) for s in train(bench, 9)), new_classes=["1", "2", "3"])
+        decide(
+            bench,
+            "ann",
+            *(dict(sample=s, label=label) for s in train(bench, 9)),
+            new_classes=["1", "2", "3"],
+        )
         open_state(bench)
     parts = set(part_files(bench))
     garbage.collect_garbage(bench)
@@ -243,7 +258,9 @@ def test_some_samples_and_columns_alone_are_read(tmp_path, monkeypatch):
     expected, rows = bench.state(), np.array([3, 50, 4])
     opened = []
     load = state_parts.load_part
-    monkeypatch.setattr(state_parts, "load_part", lambda b, name, c: opened.append((name, c)) or load(b, name, c))
+    monkeypatch.setattr(
+        state_parts, "load_part", lambda b, name, c: opened.append((name, c)) or load(b, name, c)
+    )
     found = state.frame(rows, ["key", "label"])
     assert found.equals(expected.iloc[rows][["key", "label"]])
     assert opened == [(state.names[k], ("label", "known")) for k in (0, 7)]
