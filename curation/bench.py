@@ -16,8 +16,8 @@ from assay.curation.system import permissions
 from assay.curation.versioning import (
     counterfactuals,
     expressions,
-    partitioned_states,
     pointers,
+    state_building,
     states,
 )
 
@@ -85,7 +85,7 @@ class Bench(Store):
         for its columns see states.read_state, for expressions counterfactuals.read_counterfactual.
         """
         if columns is not None or samples is not None:
-            return partitioned_states.read_part_of_state(self, version, columns, samples)
+            return state_building.read_part_of_state(self, version, columns, samples)
         if not expressions.is_expression(version):
             return states.read_state(self, version)
         end = pointers.find_position(self, "HEAD")

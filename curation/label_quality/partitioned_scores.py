@@ -12,7 +12,8 @@ import numpy as np
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, map_array
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning.partitioned_states import PartitionedState, open_state
+from assay.curation.versioning.partitioned_states import PartitionedState
+from assay.curation.versioning.state_building import open_state
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from assay.curation.statistics import sampling
 from assay.curation.storage import schema
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import class_list, class_names, expressions, live_edits, pointers
-from assay.curation.versioning.partitioned_states import count_labelled
+from assay.curation.versioning.state_building import count_labelled
 
 if TYPE_CHECKING:
     import duckdb

@@ -17,9 +17,10 @@ from assay.curation.storage.arrays import file_stamp, locate_hashes, map_array
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
-from assay.curation.versioning.partitioned_states import PartitionedState, is_large, open_state
+from assay.curation.versioning.partitioned_states import PartitionedState
 from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.sample_draws import RandomRows, find_random_rows
+from assay.curation.versioning.state_building import is_large, open_state
 from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:

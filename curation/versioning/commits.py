@@ -10,7 +10,7 @@ from assay.curation.storage import backup
 from assay.curation.storage.interface import Bench
 from assay.curation.text import MAX_TEXT, check_text
 from assay.curation.times import now
-from assay.curation.versioning import partitioned_states, pointers, states, tree_hash
+from assay.curation.versioning import pointers, state_building, states, tree_hash
 
 NAME = re.compile(r"[\w.-]+")  # of a version
 
@@ -27,9 +27,9 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
         )
     check_text(message, "a message", MAX_TEXT)
     upto = pointers.find_position(bench, "HEAD")
-    large = partitioned_states.is_large(bench)
+    large = state_building.is_large(bench)
     if large:
-        state = partitioned_states.open_state(bench, upto)
+        state = state_building.open_state(bench, upto)
         state.save()
         tree = tree_hash.hash_partitioned_tree(state)
     else:

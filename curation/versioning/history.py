@@ -13,8 +13,8 @@ from assay.curation.versioning import (
     class_names,
     expressions,
     live_edits,
-    partitioned_states,
     pointers,
+    state_building,
     state_differences,
     states,
 )
@@ -137,10 +137,7 @@ def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame
 
     if any(map(expressions.is_expression, (a, b))):
         return bench.state(a), bench.state(b)
-    if (
-        partitioned_states.is_large(bench)
-        and names_at(bench, a).renames == names_at(bench, b).renames
-    ):
+    if state_building.is_large(bench) and names_at(bench, a).renames == names_at(bench, b).renames:
         return state_differences.read_changed(bench, a, b)
     with bench.connect() as con:
         uptos = [pointers.read_position(con, v) for v in (a, b)]

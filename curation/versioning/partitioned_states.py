@@ -1,51 +1,33 @@
 """The state of a large bench at a version, in parts of which a reader opens what it needs.
 
-Parts are built from the log, a range of samples at a time. What was edited since they were built
-is read from the log, and laid over them.
+What was edited since its parts were built is laid over them. A part that is damaged or gone is
+built again from the log.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.errors import DamagedFile, UnknownColumn
+from assay.curation.errors import DamagedFile
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import state_parts, states
-from assay.curation.versioning.class_names import read_names
-from assay.curation.versioning.expressions import is_expression
-from assay.curation.versioning.pointers import find_position, read_label_rule, register_values
+from assay.curation.versioning import state_parts
+from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.state_parts import CODED, FLAGS, StatePart
+from assay.curation.versioning.state_rows import FIXED, read_fixed, read_part
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-
-LARGE = 2_000_000  # samples from which on verbs read parts; below it a state is a frame
-AT_ONCE = 1_000_000  # samples that are read from the log at a time: 1 GB
-MOST_LAID = 20_000  # samples that are laid over parts; more are written into them
-SHARE = 4  # of the samples of a part more than 1 / SHARE edited: it is read from the log anew
-# columns of the table of samples, as a state has them
-FIXED = "source key uri content_hash width height meta parent".split()
-
-
-def is_large(bench: Bench) -> bool:
-    """Whether verbs read the parts of this bench's states.
-
-    They are written beside it, so not where it is read-only.
-    """
-    many = bench.rows("select count(*) from samples")[0][0] >= LARGE
-    return many and os.access(bench.path, os.W_OK)
 
 
 @dataclass(frozen=True)
@@ -92,9 +74,6 @@ class PartitionedState:
         made = state_parts.save_part(self.bench, first, part, anew=True)
         assert made == self.names[number], "what the log says of a position never changes"
         print(f"note: {why.problem}; built again from the log", file=sys.stderr)
-
-    def __iter__(self) -> Iterator[tuple[int, StatePart]]:
-        return self.scan((*CODED, *FLAGS))
 
     def scan(self, columns: Sequence[str]) -> Iterator[tuple[int, StatePart]]:
         """Go through the parts: (the row of its first sample, columns of it)."""
@@ -183,6 +162,7 @@ class PartitionedState:
         with self.bench.connect() as con:
             file = version_file(self.bench, self.upto, read_uid(con, self.upto))
         about = dict(
+            format=np.array(state_parts.FORMAT),
             base=np.array(self.base),
             total=np.array(self.total),
             each=np.array(self.each),
@@ -190,41 +170,7 @@ class PartitionedState:
             rows=self.rows,
         )
         laid = {} if self.laid is None else self.laid.to_arrays()
-        save_arrays(file, **about, **laid)
-
-
-def read_fixed(
-    con: duckdb.DuckDBPyConnection, rows: np.ndarray | None, total: int, columns: Sequence[str]
-):
-    """Read what of samples never changes, and where they lie: an Arrow table, sample first."""
-    import pyarrow as pa
-
-    names = ", ".join(["id as sample", *columns])
-    if rows is None:
-        asked = f"select {names} from samples where rowid < {total} order by rowid"
-        return con.sql(asked).to_arrow_table()
-    con.register("asked", pa.table(dict(row=rows, n=np.arange(len(rows)))))
-    return con.sql(
-        f"select {names} from samples join asked on samples.rowid = asked.row order by n"
-    ).to_arrow_table()
-
-
-# ---- how it is found, brought forward and built
-
-
-def open_state(bench: Bench, version: str | int = "HEAD") -> PartitionedState:
-    """Open the state at a version, built from the log as far as no parts say it."""
-    upto = find_position(bench, version)
-    key = ("parts", upto)
-    found = bench.states.get(key)
-    if found is None:
-        saved = find_saved(bench, upto)
-        if saved is not None and saved.upto == upto:
-            found = saved
-        else:
-            found = (saved and bring_forward(saved, upto)) or build_state(bench, upto)
-        states.remember(bench, key, found)
-    return found
+        save_arrays(file, **laid | about)
 
 
 def version_file(bench: Bench, upto: int, uid: str) -> Path:
@@ -268,7 +214,8 @@ def find_saved(bench: Bench, upto: int) -> PartitionedState | None:
             print(f"note: {e.problem}; the parts are found again", file=sys.stderr)
             file.unlink(missing_ok=True)
             continue
-        if kept is not None:
+        made = (state_parts.FORMAT, state_parts.ROWS)
+        if kept is not None and (int(kept["format"]), int(kept["each"])) == made:
             return unpack_state(bench, position, kept)
     return None
 
@@ -278,149 +225,3 @@ def unpack_state(bench: Bench, upto: int, kept: dict[str, np.ndarray]) -> Partit
     laid = StatePart.from_arrays(kept) if len(kept["rows"]) else None
     names = tuple(kept["names"].tolist())
     return PartitionedState(bench, upto, base, total, each, names, kept["rows"], laid)
-
-
-def bring_forward(state: PartitionedState, upto: int) -> PartitionedState | None:
-    """Bring a state forward to a later position.
-
-    None where a class was renamed or the label rule changed since, which may touch any sample.
-    """
-    bench = state.bench
-    with bench.connect() as con:
-        for ask in (read_label_rule, lambda con, at: read_names(con, at).renames):
-            if ask(con, state.upto) != ask(con, upto):
-                return None
-        asked = """select distinct s.rowid as row from edits e join samples s on e.sample = s.id
-            where e.seq > ? and e.seq <= ?"""
-        rows = con.execute(asked, [state.upto, upto]).fetchnumpy()["row"]
-        total = con.execute("select count(*) from samples").fetchall()[0][0]
-    rows = np.union1d(state.rows, rows)
-    if len(rows) > MOST_LAID or (rows >= state.total).any():
-        return rebuild_state(state, upto, rows, total)
-    if not len(rows):
-        return replace(state, upto=upto)
-    return replace(state, upto=upto, rows=rows, laid=read_part(bench, upto, rows))
-
-
-def build_state(bench: Bench, upto: int) -> PartitionedState:
-    """Build the parts of a state from the log alone."""
-    total = bench.rows("select count(*) from samples")[0][0]
-    each = state_parts.ROWS
-    names = dict(write_parts(bench, upto, range(0, total, each), each, total))
-    state = PartitionedState(
-        bench, upto, upto, total, each, tuple(names[at] for at in sorted(names))
-    )
-    state.save()
-    return state
-
-
-def rebuild_state(
-    state: PartitionedState, upto: int, rows: np.ndarray, total: int
-) -> PartitionedState:
-    """Build the parts in which samples were edited since a state; the others stay.
-
-    rows (m,): of all samples that were edited since its parts were built.
-    """
-    bench, each = state.bench, state.each
-    size = np.diff(np.searchsorted(rows, np.arange(0, total + each, each)))
-    names = dict(enumerate(state.names))
-    full = state.total // each  # a part that was not full may have got more samples
-    anew = [k for k, n in enumerate(size.tolist()) if n * SHARE > each or (n and k >= full)]
-    few = np.flatnonzero(size * ~np.isin(np.arange(len(size)), anew))
-    for first, name in write_parts(bench, upto, [k * each for k in anew], each, total):
-        names[first // each] = name
-    for some in split_evenly(few, size[few], AT_ONCE):
-        here = rows[np.isin(rows // each, some)]
-        values = read_part(bench, upto, here)
-        for k in some.tolist():
-            at = np.flatnonzero(here // each == k)
-            part = state_parts.load_part(bench, state.names[k])
-            part = part.replace(here[at] - k * each, values.select(at))
-            names[k] = state_parts.save_part(bench, k * each, part)
-    made = tuple(names[k] for k in sorted(names))
-    out = PartitionedState(bench, upto, upto, total, each, made)
-    out.save()
-    return out
-
-
-def split_evenly(parts: np.ndarray, sizes: np.ndarray, most: int) -> list[np.ndarray]:
-    """Split parts into runs of at most so many samples, or of one part."""
-    if not len(parts):
-        return []
-    return np.split(parts, np.flatnonzero(np.diff(np.cumsum(sizes) // most)) + 1)
-
-
-def write_parts(
-    bench: Bench, upto: int, firsts: Sequence[int], each: int, total: int
-) -> Iterator[tuple[int, str]]:
-    """Write the parts that begin at some rows: (its first row, its name) of each.
-
-    Several are read at a time: the log is gone through for each reading.
-    """
-    many = max(1, AT_ONCE // each)
-    firsts = list(firsts)
-    for at in range(0, len(firsts), many):
-        spans = [range(a, min(a + each, total)) for a in firsts[at : at + many]]
-        read = read_part(bench, upto, np.concatenate([np.arange(s.start, s.stop) for s in spans]))
-        begin = 0
-        for span in spans:
-            part = read.select(np.arange(begin, begin + len(span)))
-            begin += len(span)
-            yield span.start, state_parts.save_part(bench, span.start, part.tidy())
-
-
-def read_part(bench: Bench, upto: int, rows: np.ndarray | range) -> StatePart:
-    """Read what stands at a position for the samples at some rows, from the log."""
-    import pandas as pd
-
-    rows = np.asarray(rows, "i8")
-    with bench.connect() as con:
-        ids = read_fixed(con, rows, 0, [])["sample"].to_pylist()
-        index = pd.Index(ids, dtype=object)
-        return StatePart.from_frame(*states.read_values(con, upto, index, True, rows))
-
-
-def read_part_of_state(
-    bench: Bench,
-    version: str | int,
-    columns: Iterable[str] | None,
-    samples: Iterable[str] | None,
-) -> pd.DataFrame:
-    """Read some columns, or some samples, of a state: see Bench.state.
-
-    Of samples that are named the order is theirs; those that are not there are left out.
-    """
-    ids = None if samples is None else list(dict.fromkeys(map(str, samples)))
-    names = None if columns is None else list(columns)
-    check_columns(names)
-    if is_expression(version) or not is_large(bench):
-        state = bench.state(version)
-        state = state if ids is None else state.loc[[s for s in ids if s in state.index]]
-        return state if names is None else state[names]
-    state = open_state(bench, version)
-    rows = None
-    if ids is not None:
-        rows = state.locate(ids)
-        rows = rows[rows >= 0]
-    return state.frame(rows, names)
-
-
-def check_columns(names: Sequence[str] | None) -> None:
-    """Refuse a column that no state has."""
-    known = [*FIXED, *CODED, *FLAGS[:2]]
-    for name in names or ():
-        if name not in known:
-            raise UnknownColumn(
-                f"expected a column of a state, found {name!r}",
-                f"there are {', '.join(known)}",
-                name,
-                known,
-            )
-
-
-def count_labelled(bench: Bench, split: str, version: str | int = "HEAD") -> int:
-    """Count the kept, labelled samples of a split."""
-    if is_expression(version) or not is_large(bench):
-        return int(bench.frame(version, split).label.notna().sum())
-    counts = open_state(bench, version).counts
-    return sum(n for (of, label, keep, _), n in counts.items() if of == split and keep and label)

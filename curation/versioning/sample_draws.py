@@ -11,8 +11,9 @@ import numpy as np
 
 from assay.curation.statistics.sampling import SEED, draw_numbers
 from assay.curation.storage.arrays import load_arrays, save_arrays
-from assay.curation.versioning.partitioned_states import PartitionedState, read_fixed
+from assay.curation.versioning.partitioned_states import PartitionedState
 from assay.curation.versioning.state_parts import StatePart
+from assay.curation.versioning.state_rows import read_fixed
 
 FOLDER = "draws"
 ASKED = ("split", "given_label", "keep", "reviewed", "known")

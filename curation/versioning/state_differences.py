@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning.partitioned_states import PartitionedState, open_state, read_fixed
+from assay.curation.versioning.partitioned_states import PartitionedState
+from assay.curation.versioning.state_building import open_state
+from assay.curation.versioning.state_rows import read_fixed
 
 if TYPE_CHECKING:
     import pandas as pd

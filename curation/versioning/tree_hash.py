@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import partitioned_states
+from assay.curation.versioning import state_building
 from assay.curation.versioning.partitioned_states import PartitionedState
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def code_endings(state: PartitionedState) -> tuple[list[str], np.ndarray]:
 
 def list_id_ranges(bench: Bench) -> Iterator[tuple[str, str | None]]:
     """Split all ids into ranges of about as many samples as are read at once."""
-    step = max(1, partitioned_states.AT_ONCE // 1000)
+    step = max(1, state_building.AT_ONCE // 1000)
     found = bench.rows("select id from samples where rowid % ? = 0 order by id", [step])
-    each = partitioned_states.AT_ONCE // step
+    each = state_building.AT_ONCE // step
     ids = [sample for (sample,) in found][each::each]
     yield from zip(["", *ids], [*ids, None])
 

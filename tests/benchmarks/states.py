@@ -7,9 +7,11 @@ Of the edits 3 N are of an import, 0.9 N of labels that changed at their source,
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from assay.curation.storage.arrays import save_arrays
 from assay.curation.storage.schema import new_batch
 from assay.curation.storage.store import Store
 from assay.curation.versioning import states
-from tests.benchmarks.tools import clock, peak
+from tests.benchmarks.tools import peak
 
 EACH = 1_000_000  # samples of one transaction, as one chunk of an import
 STEPS = (
@@ -52,6 +54,19 @@ IMPORTED = """select 3 * i + j + 1 - 3 * {a} as n, id as sample, ['label', 'keep
     from chunk, range(3) t(j)"""
 LATER = """select row_number() over (order by i) as n, id as sample, 'label' as field,
     '"class' || {label} || '"' as value from chunk"""
+
+
+@contextmanager
+def clock(text):
+    """Print how long a block took, and for how long it used a CPU: others may be at work."""
+    began, used = time.perf_counter(), time.process_time()
+    yield
+    took, cpu = time.perf_counter() - began, time.process_time() - used
+    load = os.getloadavg()[0]
+    print(
+        f"{text:<44} {took:8.2f} s   CPU {cpu:8.2f} s   peak {peak():5.2f} GB   load {load:.1f}",
+        flush=True,
+    )
 
 
 def link(bench, con, rows, kind, who, number, verdict="set", suggested="null", seconds="null"):

@@ -10,9 +10,9 @@ from assay.curation.review.partitioned_status import summarize_by_parts
 from assay.curation.review.queue import build_queue
 from assay.curation.review.status import summarize_bench
 from assay.curation.statistics import sampling
-from assay.curation.versioning import partitioned_states, state_parts
-from assay.curation.versioning.partitioned_states import open_state
+from assay.curation.versioning import state_building, state_parts
 from assay.curation.versioning.sample_draws import find_random_rows
+from assay.curation.versioning.state_building import open_state
 from assay.pipelines.indexing.scan import scan
 from tests.decisions import decide, other, train
 from tests.helpers import bench_of, copied, digits
@@ -21,7 +21,7 @@ from tests.helpers import bench_of, copied, digits
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     monkeypatch.setattr(state_parts, "ROWS", 50)
-    monkeypatch.setattr(partitioned_states, "AT_ONCE", 100)
+    monkeypatch.setattr(state_building, "AT_ONCE", 100)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 import assay
 from assay import UserError
 from assay.curation.maintenance import garbage
-from assay.curation.versioning import partitioned_states, pointers, state_parts, states
-from assay.curation.versioning.partitioned_states import open_state
+from assay.curation.versioning import (
+    partitioned_states,
+    pointers,
+    state_building,
+    state_parts,
+    states,
+)
+from assay.curation.versioning.state_building import open_state
 from assay.curation.versioning.tree_hash import hash_partitioned_tree
 from tests.curation.versioning.test_random_histories import STEP, do
 from tests.decisions import copy_of, decide, other, train
@@ -25,8 +31,8 @@ from tests.helpers import bench_of, copied, digits, digits_bench
 def small_parts(monkeypatch):
     """Parts of 7 samples, of which two are laid over them."""
     monkeypatch.setattr(state_parts, "ROWS", 7)
-    monkeypatch.setattr(partitioned_states, "MOST_LAID", 2)
-    monkeypatch.setattr(partitioned_states, "AT_ONCE", 14)
+    monkeypatch.setattr(state_building, "MOST_LAID", 2)
+    monkeypatch.setattr(state_building, "AT_ONCE", 14)
 
 
 def assert_same(bench, version="HEAD"):
@@ -52,7 +58,7 @@ def assert_same_diff(bench, a, b="HEAD"):
     fresh = assay.Bench(bench.path)
     expected = fresh.diff(a, b)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partitioned_states, "LARGE", 1)
+        patch.setattr(state_building, "LARGE", 1)
         found = bench.diff(a, b)
     assert found.keys() == expected.keys()
     for name, part in expected.items():
@@ -218,8 +224,8 @@ def test_garbage_keeps_the_states_of_commits_and_the_newest(tmp_path, monkeypatc
 
 BUILD = """
 import os, signal, sys, assay
-from assay.curation.versioning import partitioned_states, state_parts
-state_parts.ROWS, partitioned_states.AT_ONCE = 7, 7
+from assay.curation.versioning import state_building, state_parts
+state_parts.ROWS, state_building.AT_ONCE = 7, 7
 save, left = state_parts.save_arrays, int(sys.argv[2])
 def counted(*arguments, **arrays):
     global left
@@ -228,7 +234,7 @@ def counted(*arguments, **arrays):
         os.kill(os.getpid(), signal.SIGKILL)
     save(*arguments, **arrays)
 state_parts.save_arrays = counted
-partitioned_states.open_state(assay.open(sys.argv[1]))
+state_building.open_state(assay.open(sys.argv[1]))
 """
 
 
@@ -270,7 +276,7 @@ def test_some_samples_and_columns_alone_are_read(tmp_path, monkeypatch):
 def test_a_commit_of_a_large_bench_has_the_same_tree(tmp_path, monkeypatch):
     bench, small = (digits_bench(60, tmp_path / name) for name in ("large", "small"))
     small.commit("one", "ann")
-    monkeypatch.setattr(partitioned_states, "LARGE", 1)
+    monkeypatch.setattr(state_building, "LARGE", 1)
     bench.commit("one", "ann")
     decide(bench, "ann", dict(sample=train(bench)[0], keep="false"))
     bench.commit("two", "ann")
@@ -284,7 +290,7 @@ def test_the_state_of_some_samples_is_the_same_of_a_small_and_a_large_bench(tmp_
     bench = digits_bench(60, tmp_path)
     asked = [*bench.state().index[[9, 3, 55, 9]], "no such"]
     for large in (10**9, 1):
-        monkeypatch.setattr(partitioned_states, "LARGE", large)
+        monkeypatch.setattr(state_building, "LARGE", large)
         found = bench.state(columns=["tags", "key", "keep"], samples=asked)
         assert found.equals(assay.Bench(bench.path).state().loc[asked[:3], ["tags", "key", "keep"]])
         assert bench.state(columns=["label"]).equals(assay.Bench(bench.path).state()[["label"]])
