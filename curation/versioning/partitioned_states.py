@@ -214,8 +214,8 @@ def find_saved(bench: Bench, upto: int) -> PartitionedState | None:
             print(f"note: {e.problem}; the parts are found again", file=sys.stderr)
             file.unlink(missing_ok=True)
             continue
-        made = (state_parts.FORMAT, state_parts.ROWS)
-        if kept is not None and (int(kept["format"]), int(kept["each"])) == made:
+        made = state_parts.FORMAT, state_parts.ROWS
+        if kept is not None and (kept.get("format", 0), kept["each"]) == made:
             return unpack_state(bench, position, kept)
     return None
 

@@ -41,6 +41,20 @@ def number_samples(con: duckdb.DuckDBPyConnection) -> str:
     return "(select id as sample, rowid + 1 as n from samples)" if last < 2**50 else NUMBERED
 
 
+def split_ids(
+    con: duckdb.DuckDBPyConnection, each: int, step: int = 1000
+) -> list[tuple[str, str | None]]:
+    """Split all ids into ranges of about `each` samples: (the first, the first of the next).
+
+    By every `step`th sample; ("", None) alone where there are fewer.
+    """
+    step = max(1, min(step, each // 1000))
+    found = con.execute("select id from samples where rowid % ? = 0 order by id", [step])
+    many = each // step
+    ids = [sample for (sample,) in found.fetchall()][many::many]
+    return list(zip(["", *ids], [*ids, None]))
+
+
 def read_pointers(
     con: duckdb.DuckDBPyConnection, upto: int, n: int, wanted: bool = False, by_row: bool = False
 ) -> np.ndarray:

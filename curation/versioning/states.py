@@ -22,11 +22,13 @@ from assay.curation.versioning.pointers import (
     MADE,
     NUMBERED,
     find_position,
+    number_samples,
     read_label_rule,
     read_pointers,
     read_position,
     read_standing_position,
     register_values,
+    split_ids,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ select sample, name from (
 FEW = (
     20_000  # samples that were edited since, of which a state is brought forward and not read anew
 )
+MOST_AT_ONCE = 8_000_000  # samples of which what stands is written down at a time: 4 GB
 TAIL = 100_000  # edits that are read after what was written down: 10 ms
 MOST_KEPT = 6  # states that a bench remembers
 
@@ -229,7 +232,18 @@ def write_standing(con: duckdb.DuckDBPyConnection) -> None:
 
     Sorted, so that one sample is found fast."""
     con.execute("delete from standing")
-    con.execute(f"insert into standing {WHOLE} order by sample", dict(since=0, upto=END))
+    numbered, points = number_samples(con), ", ".join(MADE)
+    ranges = split_ids(con, MOST_AT_ONCE)
+    for low, high in ranges:  # of one range at a time the sorting fits into memory
+        only = (
+            "" if len(ranges) == 1 else "and sample >= $low and ($high is null or sample < $high)"
+        )
+        values = {} if len(ranges) == 1 else dict(low=low, high=high)
+        con.execute(
+            f"""insert into standing select sample, n, {points}
+            from ({LAST.format(only=only)}) join {numbered} using (sample) order by sample""",
+            dict(since=0, upto=END) | values,
+        )
     con.execute(
         "insert or replace into meta values ('standing_rule', ?)", [read_label_rule(con, END)]
     )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.storage.interface import Bench
 from assay.curation.versioning import state_building
 from assay.curation.versioning.partitioned_states import PartitionedState
+from assay.curation.versioning.pointers import split_ids
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +22,9 @@ def hash_partitioned_tree(state: PartitionedState) -> str:
     Samples come sorted by id, a range of ids at a time: 2 to 4 bytes of each are in memory."""
     endings, codes = code_endings(state)
     digest, begun = sha256(), False
-    for low, high in list_id_ranges(state.bench):
+    with state.bench.connect() as con:
+        ranges = split_ids(con, state_building.AT_ONCE)
+    for low, high in ranges:
         found = read_range(state, low, high)
         ending = codes[found["row"].to_numpy()]
         found, ending = found.filter(ending > 0), ending[ending > 0]
@@ -52,15 +53,6 @@ def code_endings(state: PartitionedState) -> tuple[list[str], np.ndarray]:
         numbers = np.array([endings.setdefault(text, len(endings)) for text in texts], "u4")
         codes[first : first + len(part)] = np.where(part.flags["keep"], numbers[place], 0)
     return list(endings), codes
-
-
-def list_id_ranges(bench: Bench) -> Iterator[tuple[str, str | None]]:
-    """Split all ids into ranges of about as many samples as are read at once."""
-    step = max(1, state_building.AT_ONCE // 1000)
-    found = bench.rows("select id from samples where rowid % ? = 0 order by id", [step])
-    each = state_building.AT_ONCE // step
-    ids = [sample for (sample,) in found][each::each]
-    yield from zip(["", *ids], [*ids, None])
 
 
 def read_range(state: PartitionedState, low: str, high: str | None) -> pa.Table:

@@ -297,3 +297,17 @@ def test_the_state_of_some_samples_is_the_same_of_a_small_and_a_large_bench(tmp_
         assert bench.state(samples=asked[:1]).equals(bench.state().loc[asked[:1]])
         with pytest.raises(UserError, match="found 'lable'"):
             bench.state(columns=["lable"])
+
+
+def test_what_stands_is_the_same_written_by_ranges_of_ids(tmp_path, monkeypatch):
+    bench = digits_bench(60, tmp_path)
+    decide(bench, "ann", *(dict(sample=s, label="5") for s in train(bench, 5)))
+    with bench.transaction() as con:
+        states.write_standing(con)
+    expected = bench.rows("from standing")
+    monkeypatch.setattr(states, "MOST_AT_ONCE", 7)
+    with bench.transaction() as con:
+        assert len(pointers.split_ids(con, 7)) == 9
+        states.write_standing(con)
+        assert not states.is_standing_wrong(con)
+    assert bench.rows("from standing") == expected and len(expected) == 60
