@@ -241,7 +241,8 @@ def write_standing(con: duckdb.DuckDBPyConnection) -> None:
         values = {} if len(ranges) == 1 else dict(low=low, high=high)
         con.execute(
             f"""insert into standing select sample, n, {points}
-            from ({LAST.format(only=only)}) join {numbered} using (sample) order by sample""",
+            from ({LAST.format(only=only)})
+            join (from {numbered} where true {only}) using (sample) order by sample""",
             dict(since=0, upto=END) | values,
         )
     con.execute(
