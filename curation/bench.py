@@ -13,7 +13,13 @@ from assay.curation.errors import UnknownName, UserError
 from assay.curation.splits import SPLITS
 from assay.curation.storage.store import Store
 from assay.curation.system import permissions
-from assay.curation.versioning import counterfactuals, expressions, pointers, states
+from assay.curation.versioning import (
+    counterfactuals,
+    expressions,
+    pointers,
+    state_building,
+    states,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,8 +29,6 @@ if TYPE_CHECKING:
     from assay.curation.filtering.table import SampleTable
     from assay.curation.formats.torch_dataset import TorchDataset
     from assay.curation.versioning.history import Life
-
-TAIL = 100_000  # edits that are read after what was written down: 10 ms
 
 
 def open(path: str | Path) -> Bench:  # noqa: A001 - `curation.open("my-bench")` is what users type
@@ -68,12 +72,20 @@ class Bench(Store):
 
     # ---- what is in it
 
-    def state(self, version: str | int = "HEAD") -> pd.DataFrame:
+    def state(
+        self,
+        version: str | int = "HEAD",
+        columns: Iterable[str] | None = None,
+        samples: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
         """List every sample as it stands at `version`.
 
-        version: a name, a position in the log, or an expression such as "v1 - flagged". The frame is indexed by
-        sample; for its columns see states.read_state, for expressions counterfactuals.read_counterfactual.
+        version: a name, a position in the log, or an expression such as "v1 - flagged". columns, samples: these alone;
+        of a large bench nothing else is read. Samples that are not there are left out. The frame is indexed by sample;
+        for its columns see states.read_state, for expressions counterfactuals.read_counterfactual.
         """
+        if columns is not None or samples is not None:
+            return state_building.read_part_of_state(self, version, columns, samples)
         if not expressions.is_expression(version):
             return states.read_state(self, version)
         end = pointers.find_position(self, "HEAD")
@@ -147,6 +159,7 @@ class Bench(Store):
         the model gets wrong; the train labels that made it so come first: see mistake_queue.queue_mistakes. Frame rank,
         sample, source_id, path, given_label, suggested_label, score, reason, random: see queue.build_queue.
         """
+        from assay.curation.review import partitioned_queue
         from assay.curation.review.queue import build_queue
 
         if mistaken := [mistakes] if isinstance(mistakes, str) else list(mistakes):
@@ -162,6 +175,8 @@ class Bench(Store):
             from assay.curation.filtering.samples import queue_where
 
             return queue_where(self, self.sample_table(), n, where, random, version, again, opinion)
+        if opinion is None and not again and partitioned_queue.can_build(self, version):
+            return partitioned_queue.build_by_parts(self, n, random)
         return build_queue(self, n, random, version, again, who, opinion)
 
     def samples(
@@ -366,8 +381,11 @@ class Bench(Store):
 
         See status.summarize_bench for the keys.
         """
+        from assay.curation.review import partitioned_status
         from assay.curation.review.status import summarize_bench
 
+        if partitioned_status.can_summarize(self, version):
+            return partitioned_status.summarize_by_parts(self)
         return summarize_bench(self, version)
 
     def rules(self, version: str = "HEAD") -> dict[str, dict]:
@@ -411,7 +429,10 @@ class Bench(Store):
         """
         super().link(con, table, count)
         assert self.new_tail, "a link has an end"
-        if count > 1000 and int(self.new_tail[0]) - pointers.read_standing_position(con)[0] > TAIL:
+        if (
+            count > 1000
+            and int(self.new_tail[0]) - pointers.read_standing_position(con)[0] > states.TAIL
+        ):
             states.write_standing(con)
 
     def edit(
@@ -448,7 +469,7 @@ class Bench(Store):
                 f"expected to as train or val, found {to!r}", "", to, ("train", "val")
             )
         if to:
-            splits = self.state()["split"]
+            splits = self.state(columns=["split"], samples=decisions["sample"].astype(str))["split"]
             decisions = decision_cells.assign_split(decisions, splits, to)
         return apply_decisions(self, decisions, who, why, new_classes, overwrite)
 

@@ -289,6 +289,7 @@ FOLDERS = {
     "arrays/quality/": "CleanVision's measurements",
     "arrays/judges/": "label scores of a version; derived",
     "arrays/stages/": "what shards of a scan were given, and made, until it has merged them; derived",
+    "arrays/states/": "of 2,000,000 samples and more: states at versions, in parts of 250,000 samples that versions share; derived",
     "arrays/*.npz": "neighbour graph, probe, scores, clusters, gaps; derived",
     "backups/": "the last good copies of `assay.duckdb`, one for each commit",
     "experiments/": "the report of each experiment, as it was made",

@@ -19,6 +19,7 @@ from assay.curation.media.rows import read_column_kinds
 from assay.curation.splits import LOCKED
 from assay.curation.statistics import multiple_testing
 from assay.curation.storage.interface import Bench
+from assay.curation.tasks.base import explode_labels, task_of
 from assay.curation.versioning import expressions, pointers
 
 if TYPE_CHECKING:
@@ -88,6 +89,13 @@ class ScanView:
     def media(self) -> MediaType:
         """What the samples are."""
         return media_of(self.bench)
+
+    def count_labels(self) -> dict[str, int]:
+        """Count the kept samples of each class, those of test and guard as none."""
+        task, state = task_of(self.bench), self.bench.state(self.version)
+        names = explode_labels(task, state.label[state.keep]).unique()
+        labels = explode_labels(task, self.state.label[self.state.keep])
+        return dict.fromkeys(names, 0) | labels.dropna().value_counts().to_dict()
 
     @cached_property
     def texts(self) -> list[str]:

@@ -14,7 +14,7 @@ from assay.curation.tasks.multilabel import make_set
 from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import ALIVE
-from assay.curation.versioning.votes import VOTES
+from assay.curation.versioning.votes import PERSON, VOTES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OPEN_CONFLICTS = f"""with {ALIVE.format(only="and kind = 'merge' and (suggested -> 'conflict') is not null")}
 select a.sample, a.field, a.value, a.suggested, a.seq from alive a where not exists (
     select 1 from edits e where e.sample = a.sample and e.seq > a.seq and e.kind = 'edit') order by a.seq"""
+CONTESTED = f"""select sample from edits where {PERSON} and field in ('label', 'keep')
+group by sample having count(distinct who) > 1
+union select sample from edits where kind = 'merge' and (suggested -> 'conflict') is not null"""
 # where two or more people voted, and not all for the same
 DISAGREEMENTS = f"""with {VOTES},
 tally as (select sample, label, count(*) as n, string_agg(who, ', ' order by who) as people, max(ts) as ts
@@ -132,11 +135,21 @@ def find_disagreements(scan: ScanView, kind: str, threshold: float | None = None
     return FIND[kind](scan.bench, scan.state, upto)
 
 
-def disagreement_issues(bench: Bench, version: str = "HEAD") -> pd.DataFrame:
-    """List what people disagree about, conflicts of merges first."""
+def list_contested(bench: Bench) -> list[str]:
+    """List the samples that people may disagree about: several decided, or a merge left it open."""
+    return [sample for (sample,) in bench.rows(CONTESTED)]
+
+
+def disagreement_issues(
+    bench: Bench, version: str = "HEAD", state: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """List what people disagree about, conflicts of merges first.
+
+    state: of the samples that they may disagree about, where it is known.
+    """
     import pandas as pd
 
-    scan = ScanView(bench, bench.state(version), version)
+    scan = ScanView(bench, bench.state(version) if state is None else state, version)
     rows = [row for kind in FIND for row in find_disagreements(scan, kind)]
     return pd.DataFrame(rows, columns=list(Issue._fields))
 

@@ -61,15 +61,16 @@ def load_issues(
     version: str = "HEAD",
     columns: Sequence[str] = COLUMNS,
     rescore: bool = True,
+    scan: ScanView | None = None,
 ) -> pd.DataFrame:
     """Read all issues of a version, in no order.
 
     Also those that have been dealt with; some of the columns. rescore: whether label issues are brought to the present
-    labels first.
+    labels first. scan: what finders look at, where that is not the whole state.
     """
     import pandas as pd
 
-    scan = ScanView(bench, bench.state(version), version)
+    scan = scan or ScanView(bench, bench.state(version), version)
     found = find_issues(scan, when=("look",))[list(columns)]
     theirs = opinion_kinds(bench)
     if theirs:  # of other tools, under their names

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
-from assay.curation.tasks.base import explode_labels, task_of
-from assay.curation.versioning.similar_names import find_similar_names, merge_command
+from assay.curation.versioning.similar_names import group_similar_names, merge_command
 
 
 def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
@@ -13,10 +12,6 @@ def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> 
     There is an issue for each name to merge. The suggestion is the commonest name. Names that only
     test has count, too, for a name is no judgement; its samples are not counted.
     """
-    state = scan.bench.state(scan.version)
-    task = task_of(scan.bench)
-    names = explode_labels(task, state.label[state.keep]).unique()
-    labels = explode_labels(task, scan.state.label[scan.state.keep])
     return [
         Issue(
             kind,
@@ -26,7 +21,7 @@ def find_similar_classes(scan: ScanView, kind: str, threshold: float | None) -> 
             f"{other!r} ({n:,}) looks like {group.name!r} ({group.n:,}): "
             + merge_command(other, group.name, scan.bench.given).replace("\n", "\\n"),
         )
-        for group in find_similar_names(labels, names)
+        for group in group_similar_names(scan.count_labels())
         for other, n in group.others.items()
     ]
 

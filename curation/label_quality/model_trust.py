@@ -26,12 +26,16 @@ def warn_of_weak_model(bench: Bench, scores: pd.DataFrame) -> str | None:
     judged = scores[~scores.reviewed.to_numpy(bool)]
     # of several labels a sample, a model that is any good contradicts one here and there: flags count
     contradicted = judged.flagged if "question" in judged else judged.suggestion != judged.label
-    contradicted = int(contradicted.sum())
-    if len(judged) < ENOUGH or contradicted <= WEAK * len(judged):
+    return judge_model(bench, len(judged), int(contradicted.sum()))
+
+
+def judge_model(bench: Bench, judged: int, contradicted: int) -> str | None:
+    """Warn as warn_of_weak_model does, by counts of labels that nobody has reviewed."""
+    if judged < ENOUGH or contradicted <= WEAK * judged:
         return None
     return (
-        f"the model agrees with {1 - contradicted / len(judged):.0%} of "
-        f"{format_count(len(judged), 'label')} that it "
+        f"the model agrees with {1 - contradicted / judged:.0%} of "
+        f"{format_count(judged, 'label')} that it "
         "did not see: unless so many labels are wrong, its flags say more of the model than of "
         f"the labels; {name_better_model(bench)}"
     )

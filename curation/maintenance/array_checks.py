@@ -23,6 +23,7 @@ from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import array_file, find_fault
 from assay.curation.text import format_count
+from assay.curation.versioning.state_parts import FOLDER, find_damage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +92,8 @@ def describe_fault(file: Path) -> str | OSError:
     try:
         if file.suffix == ".npy":
             return find_fault(file)
+        if file.parent.name == FOLDER and (why := find_damage(file)):
+            return f"is damaged: {why}"
         load_arrays(file)
         return ""
     except DamagedFile as e:
@@ -107,7 +110,7 @@ def name_array(bench: Bench, file: Path) -> Path:
 def describe_remake(bench: Bench, file: Path) -> str:
     """Describe how what an array held comes back."""
     kind = file.parent.name
-    if kind == "flagged" or file.name in FOUND_AGAIN:
+    if kind in ("flagged", "states", FOLDER) or file.name in FOUND_AGAIN:
         return "found again when it is asked for"
     ways = dict(
         pixels="decoded again from the originals",

@@ -18,6 +18,8 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.storage.shards import array_file
 from assay.curation.storage.stages import FOLDER
+from assay.curation.versioning import state_parts
+from assay.curation.versioning.partitioned_states import list_part_names, list_saved
 
 SESSION = 14 * 24 * 3600  # seconds after which nobody comes back to a review session
 AGE = 600  # seconds after which nobody is still writing a file that was left unfinished
@@ -99,6 +101,7 @@ def find_unneeded(bench: Bench) -> tuple[dict[Path, str], int]:
         dict.fromkeys(damaged, "set aside as damaged")
         | unneeded_predictions(bench)
         | unneeded_judges(bench)
+        | unneeded_states(bench)
         | {bench.arrays / "contents.json": "what an older Assay remembered of versions"}
         | dict.fromkeys(stages, "shards of a scan, which it has merged or does again")
         | dict.fromkeys(ended, "plans, logs and states of experiments that ended")
@@ -144,6 +147,21 @@ def unneeded_judges(bench: Bench) -> dict[Path, str]:
         out = dict.fromkeys(others, "judges of scans with other settings")
     flagged = [f for f in (bench.arrays / "flagged").glob("*.npz") if f.stem not in judged]
     return out | dict.fromkeys(flagged, "label issues of no commit as it is judged now")
+
+
+def unneeded_states(bench: Bench) -> dict[Path, str]:
+    """Find parts of states between commits, but for the newest state.
+
+    One that was just written may be of a state that somebody is building.
+    """
+    saved = list_saved(bench)
+    commits = {upto for (upto,) in bench.rows("select upto from commits")}
+    kept = [file for i, (upto, file) in enumerate(saved) if not i or upto in commits]
+    out = {file: "states between commits" for _, file in saved if file not in kept}
+    needed = {name for file in kept for name in list_part_names(file)}
+    parts = state_parts.parts_folder(bench).glob("*.npz")
+    lost = [file for file in parts if file.stem not in needed and is_older(file)]
+    return out | dict.fromkeys(lost, "parts of no state that is kept")
 
 
 def unneeded_uploads(bench: Bench) -> dict[Path, str]:

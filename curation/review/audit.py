@@ -11,6 +11,7 @@ from assay.curation.statistics import sampling
 from assay.curation.storage import schema
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import class_list, class_names, expressions, live_edits, pointers
+from assay.curation.versioning.state_building import count_labelled
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,7 +37,8 @@ def find_audited(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     upto = pointers.find_position(bench, expressions.root_version(version))
     with bench.connect() as con:
         frame = list_decisions(con, upto)
-    frame.insert(1, "given", bench.state(upto).given_label.reindex(frame.index).astype(object))
+    given = bench.state(upto, ["given_label"], frame.index).given_label
+    frame.insert(1, "given", given.reindex(frame.index).astype(object))
     frame["label"] = frame.label.where(frame.verdict != "unsure", frame.given)
     return frame
 
@@ -94,6 +96,6 @@ def find_random_sample(
     """
     found = find_audited(bench, version)
     if not len(found):  # to draw a large split takes a while
-        return found, int(bench.frame(version, split).label.notna().sum())
+        return found, count_labelled(bench, split, version)
     order, known = list_population(bench, split, version), set(found.index)
     return found.loc[list(itertools.takewhile(known.__contains__, order))], len(order)

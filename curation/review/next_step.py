@@ -145,6 +145,8 @@ def suggest_settling(now: Situation) -> Step | None:
 def suggest_holding_out(now: Situation) -> Step | None:
     """Hold out leakage, but for samples that somebody put in again."""
     leaks = now.samples_with("leakage")
+    if not len(leaks):  # to ask who put which back goes through the whole log
+        return None
     kept = now.state.keep.reindex(leaks).eq(True).to_numpy()
     n = int((kept & ~leaks.isin(find_restored(now.bench)).to_numpy()).sum())
     if not n:

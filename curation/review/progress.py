@@ -19,10 +19,11 @@ from assay.curation.storage.schema import END
 from assay.curation.storage.top_probs import ask_others
 from assay.curation.tasks.base import task_of
 from assay.curation.tasks.multilabel import read_set
-from assay.curation.versioning import votes
+from assay.curation.versioning import states, votes
 from assay.curation.versioning.class_list import order_classes
 from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.live_edits import SPOKEN
+from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 GIVEN_THEN = f"""
 with said as (
     select sample, seq, value ->> '$' as label, origin, origin_kind = 'import' as source from {SPOKEN}
-    where field = 'label'
+    where field = 'label' {{only}}
     and sample in (select sample from edits where field = 'label' and {votes.PERSON})),
 twice as (select sample from said where source group by 1 having count(*) > 1),
 stands as (
@@ -54,12 +55,18 @@ def find_wrong(bench: Bench, reviewed: pd.DataFrame) -> pd.Series:
     given = reviewed.given_label.copy()
     with bench.connect() as con:
         offer_names(con, END)
-        then = dict(con.execute(GIVEN_THEN).fetchall())
+        few = len(reviewed) <= states.FEW
+        if few:
+            register_values(con, "wanted", list(reviewed.index))
+        only = "and sample in (select sample from wanted)" if few else ""
+        then = dict(con.execute(GIVEN_THEN.format(only=only)).fetchall())
     given.update(given.index.to_series().map(then).dropna())
     return ((reviewed.label != given) | ~reviewed.keep).astype(bool)
 
 
-def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
+def summarize_reviews(
+    bench: Bench, state: pd.DataFrame | None = None, population: int | None = None
+) -> dict:
     """Count reviews, and estimate how many labels are wrong.
 
     Returns reviewed, wrong (label changed or sample dropped by a person), unsure, population; and from
@@ -69,6 +76,7 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     none was unsure.
     The stratum is the longest fully reviewed beginning of the bench's random order, so that a row
     somebody skipped cannot bias it. The intervals hold at every look of a session together.
+    population: how many samples are in that order, where the state has not all of them.
     """
     state = bench.state() if state is None else state
     reviewed = state[
@@ -77,7 +85,8 @@ def summarize_reviews(bench: Bench, state: pd.DataFrame | None = None) -> dict:
     # samples that became a regression set later still count as reviewed
     guarded = reviewed.split == "guard"
     wrong = find_wrong(bench, reviewed)
-    first, population = sampling.random_stratum(state), len(random_order_rows(state))
+    first = sampling.random_stratum(state)
+    population = len(random_order_rows(state)) if population is None else population
     sure = first[(state.verdict.loc[first] != "unsure").to_numpy()]
     n, hits = len(sure), int(wrong.loc[sure].sum())
     came = errors_left.estimate_wrong(hits, n, population, len(first) - n)

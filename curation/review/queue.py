@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -50,12 +50,7 @@ def build_queue(
     reason, random. Its attrs["made_of"] counts the rows: disagreements, suspicious, random, again; attrs["flagged"]
     the flagged ones.
     """
-    if n < 1 or not 0 <= (random or 0) <= 1 or not 0 <= again <= 1:
-        raise UserError(
-            "expected n of at least 1, random and again from 0 to 1, "
-            f"found {n}, {random} and {again}",
-            "for example: -n 200 --random 0.05",
-        )
+    check_numbers(n, random, again)
     state, disagreements = bench.state(version), disagreement_issues(bench, version)
     scores = None
     if is_scanned(bench) or disagreements.empty and opinion is None:
@@ -69,6 +64,16 @@ def build_queue(
     return order_queue(bench, state, scores, disagreements, n, random, second)
 
 
+def check_numbers(n: int, random: float | None, again: float = 0.0) -> None:
+    """Refuse numbers that no queue has."""
+    if n < 1 or not 0 <= (random or 0) <= 1 or not 0 <= again <= 1:
+        raise UserError(
+            "expected n of at least 1, random and again from 0 to 1, "
+            f"found {n}, {random} and {again}",
+            "for example: -n 200 --random 0.05",
+        )
+
+
 def add_cells(bench: Bench, rows: pd.DataFrame, upto: int) -> pd.DataFrame:
     """Add empty cells to fill in, when it was written, and texts or a row's columns to decide about.
 
@@ -76,7 +81,8 @@ def add_cells(bench: Bench, rows: pd.DataFrame, upto: int) -> pd.DataFrame:
     """
     import pandas as pd
 
-    hashes = bench.state().content_hash.reindex(rows["sample"])
+    shown = bench.state(columns=["content_hash"], samples=rows["sample"])
+    hashes = shown.content_hash.reindex(rows["sample"])
     if (texts := read_texts(bench, hashes)) is not None:
         rows, at = rows.copy(), rows.columns.get_loc("path") + 1
         columns = dict(text=texts)
@@ -126,20 +132,21 @@ def order_queue(
     n: int,
     random: float | None = None,
     again: Sequence[str] = (),
+    draws: Draws | None = None,
 ) -> pd.DataFrame:
     """Order the queue of a state: see build_queue.
 
     scores: what the model makes of the labels, None where nothing is scanned. disagreements: what people
-    contradict each other about. random: as in build_queue. again: samples that others reviewed.
+    contradict each other about. random: as in build_queue. again: samples that others reviewed. draws: where state
+    and scores are of some samples alone, what was drawn of all.
     """
     import pandas as pd
 
     disagreements = disagreements.drop_duplicates("sample")
-    drawn: list[str] = []
-    if scores is not None and len(scores):
+    drawn: list[str] = [] if draws is None else draws.waiting
+    if draws is None and scores is not None and len(scores):
         at = random_order_rows(state)
-        draws = n if random is None else round(n * random)
-        drawn = list(state.index[at[~state.reviewed.to_numpy()[at]][:draws]])
+        drawn = list(state.index[at[~state.reviewed.to_numpy()[at]][: count_draws(n, random)]])
     if scores is None:
         scores = pd.DataFrame(columns=["label", "score", "suggestion", "confidence", "reviewed"])
     left = np.flatnonzero(~scores.reviewed.to_numpy(bool))
@@ -148,7 +155,8 @@ def order_queue(
     worst = [*first, *scores.index[left[by_score[:n]]]]
     rank = {s: i + 1 for i, s in enumerate(worst)}
     if random is None:
-        order, drawn = spread_by_need(worst, drawn, *count_reviews(state))
+        reviews = count_reviews(state) if draws is None else draws.reviews
+        order, drawn = spread_by_need(worst, drawn, *reviews)
     else:
         order = spread_evenly(worst, [s for s in drawn if s not in rank])
     shown = set(order)
@@ -190,6 +198,18 @@ def order_queue(
         again=int((~drawn & seen_by_others).sum()),
     )
     return rows
+
+
+class Draws(NamedTuple):
+    """What of a bench's random order is to be reviewed next, and how much was."""
+
+    waiting: list[str]  # the first samples that nobody has reviewed
+    reviews: tuple[int, int]  # as count_reviews
+
+
+def count_draws(n: int, random: float | None) -> int:
+    """Count the samples that a queue of n may take of the random order."""
+    return n if random is None else round(n * random)
 
 
 def count_reviews(state: pd.DataFrame) -> tuple[int, int]:

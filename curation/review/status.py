@@ -46,21 +46,52 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
     yet, and `advice` says why.
     """
     state, task = bench.state(version), task_of(bench)
+    keep = state.keep.to_numpy(bool)
+    sizes = state.split[keep].value_counts()
+    out = begin_summary(bench, version, sizes.to_dict(), int((~keep).sum()))
+    out["classes"] = order_counts(bench, count_labels(state, task), version)
+    out["classes_only_in_test"] = list_only_in_test(bench, state, version)
+    out["review"] = progress.summarize_reviews(bench, state)
+    out["waiting_at_random"] = progress.count_waiting(bench, state)
+    found = waits = None  # the open issues, or why there are none yet
+    try:
+        every = listing.load_issues(bench, version=version, columns=("kind", "sample", "score"))
+        found = count_issues(bench, out, state, every)
+        if scan_settings.is_scanned(bench):
+            out["network"] = judges.second_opinion_age(bench, state)
+            scores = live.label_scores(bench, version, scan_needed=False)
+            out["weak_model"] = warn_of_weak_model(bench, scores)
+            looks = progress.judge_stratum(bench, state, LabelScores.load(bench))
+            count_looks(bench, out, looks)
+            if pointers.is_head(bench, version):
+                out |= look_ahead(bench, state)
+    except UserError as e:
+        waits = e
+    if pointers.is_head(bench, version):
+        advise(bench, out, state, found, waits)
+    else:
+        out["next"] = f"assay diff '{version}' HEAD -b {bench.given}"
+    return out
+
+
+def begin_summary(bench: Bench, version: str, sizes: dict[str, int], dropped: int) -> dict:
+    """Begin a summary with what no sample need be read for; the rest is None or empty.
+
+    sizes: kept samples by split.
+    """
     with bench.connect() as con:  # once: an opening takes 2 ms
         commits = con.execute("select name from commits order by upto, ts").fetchall()
         lost = con.execute(LEFT_OUT).fetchall()
         ((open_edits,),) = con.execute(EDITS_SINCE_COMMIT).fetchall()
         ((runs,),) = con.execute("select count(*) from runs").fetchall()
-    keep = state.keep.to_numpy(bool)
-    sizes = state.split[keep].value_counts()
-    out = dict(
+    return dict(
         bench=str(bench.path),
         of=str(version),
-        samples=int(keep.sum()),
-        dropped=int((~keep).sum()),
+        samples=int(sum(sizes.values())),
+        dropped=dropped,
         splits={s: int(sizes[s]) for s in ("train", "val", "test", "pool", "guard") if s in sizes},
-        classes=order_counts(bench, count_labels(state, task), version),
-        classes_only_in_test=list_only_in_test(bench, state, version),
+        classes={},
+        classes_only_in_test=[],
         test=bench.rules(version).get("test"),
         audit=label_noise.estimate_noise(bench, "test", version) if "test" in sizes else None,
         left_out=[dict(source=s, key=k, reason=r) for s, k, r in lost],
@@ -71,8 +102,8 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         sources=[describe_record(record) for record in read_records(bench).values()],
         issues=None,
         worst={},
-        review=progress.summarize_reviews(bench, state),
-        waiting_at_random=progress.count_waiting(bench, state),
+        review={},
+        waiting_at_random=0,
         classes_reviewed=[],
         flags=None,
         flags_words=None,
@@ -81,32 +112,35 @@ def summarize_bench(bench: Bench, version: str = "HEAD") -> dict:
         next_labels=None,
         outlook=None,
     )
-    found = waits = None  # the open issues, or why there are none yet
-    try:
-        every = listing.load_issues(bench, version=version, columns=("kind", "sample", "score"))
-        found, rows = listing.open_issues(state, every)
-        out["worst"] = list_worst(state, found, rows)
-        counts = found.kind.value_counts()
-        kinds = [*finders.list_kinds(), *opinion_kinds(bench)]
-        out["issues"] = {k: int(counts[k]) for k in kinds if k in counts}
-        if scan_settings.is_scanned(bench):
-            out["network"] = judges.second_opinion_age(bench, state)
-            scores = live.label_scores(bench, version, scan_needed=False)
-            out["weak_model"] = warn_of_weak_model(bench, scores)
-            looks = progress.judge_stratum(bench, state, LabelScores.load(bench))
-            out["classes_reviewed"] = progress.summarize_classes(bench, looks)
-            if flags := progress.measure_flags(looks):
-                out["flags"], out["flags_words"] = flags._asdict(), flags.describe()
-            if pointers.is_head(bench, version):
-                out |= look_ahead(bench, state)
-    except UserError as e:
-        waits = e
-    if pointers.is_head(bench, version):
-        out["advice"] = next_step.suggest_step(bench, out, state, found, waits)
-        out["next"] = out["advice"]["command"]
-    else:
-        out["next"] = f"assay diff '{version}' HEAD -b {bench.given}"
-    return out
+
+
+def count_issues(bench: Bench, out: dict, state: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
+    """Count the open issues of all that were found, into a summary; returns the open ones."""
+    found, rows = listing.open_issues(state, every)
+    out["worst"] = list_worst(state, found, rows)
+    counts = found.kind.value_counts()
+    kinds = [*finders.list_kinds(), *opinion_kinds(bench)]
+    out["issues"] = {k: int(counts[k]) for k in kinds if k in counts}
+    return found
+
+
+def count_looks(bench: Bench, out: dict, looks: pd.DataFrame | None) -> None:
+    """Count what reviews at random say of classes and flags, into a summary."""
+    out["classes_reviewed"] = progress.summarize_classes(bench, looks)
+    if flags := progress.measure_flags(looks):
+        out["flags"], out["flags_words"] = flags._asdict(), flags.describe()
+
+
+def advise(
+    bench: Bench,
+    out: dict,
+    state: pd.DataFrame,
+    found: pd.DataFrame | None,
+    waits: UserError | None,
+) -> None:
+    """Add to a summary what to do next."""
+    out["advice"] = next_step.suggest_step(bench, out, state, found, waits)
+    out["next"] = out["advice"]["command"]
 
 
 def look_ahead(bench: Bench, state: pd.DataFrame) -> dict:

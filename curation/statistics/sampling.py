@@ -38,9 +38,16 @@ def shuffled_rows(
     samples: Sequence[str], purpose: str | int, seed: int | str | None = None
 ) -> np.ndarray:
     """Where the first, second, ... of that order is, (n,) int."""
+    return np.argsort(draw_numbers(samples, purpose, seed), kind="stable")
+
+
+def draw_numbers(
+    samples: Sequence[str], purpose: str | int, seed: int | str | None = None
+) -> np.ndarray:
+    """Draw a number for each sample, (n,) uint64: the least comes first in that order."""
     key = (str(purpose) if seed is None else f"{purpose} {seed}").encode()
     drawn = b"".join([blake2b(s.encode(), digest_size=8, key=key).digest() for s in samples])
-    return np.argsort(np.frombuffer(drawn, ">u8"), kind="stable")
+    return np.frombuffer(drawn, ">u8")
 
 
 def random_stratum(state: pd.DataFrame) -> pd.Index:

@@ -20,6 +20,7 @@ ARRAYS = dict.fromkeys(
         "judges",
         "sessions",
         "stages",
+        "states",
     ),
     (".npy", ".npz", ".tmp"),
 )

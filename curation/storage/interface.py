@@ -29,7 +29,12 @@ class Bench(Protocol):
     stages: Any  # see stages.Stages; None: arrays are worked on in one piece
     likeness: dict  # what likeness was measured with, by what was looked for
 
-    def state(self, version: str | int = "HEAD") -> pd.DataFrame: ...
+    def state(
+        self,
+        version: str | int = "HEAD",
+        columns: Iterable[str] | None = None,
+        samples: Iterable[str] | None = None,
+    ) -> pd.DataFrame: ...
     def frame(self, version: str | int = "HEAD", split: str | None = None) -> pd.DataFrame: ...
     def issues(
         self, kind: str | None = None, version: str = "HEAD", threshold: float | None = None

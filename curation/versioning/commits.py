@@ -10,7 +10,7 @@ from assay.curation.storage import backup
 from assay.curation.storage.interface import Bench
 from assay.curation.text import MAX_TEXT, check_text
 from assay.curation.times import now
-from assay.curation.versioning import pointers, states
+from assay.curation.versioning import pointers, state_building, states, tree_hash
 
 NAME = re.compile(r"[\w.-]+")  # of a version
 
@@ -27,7 +27,15 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
         )
     check_text(message, "a message", MAX_TEXT)
     upto = pointers.find_position(bench, "HEAD")
-    tree = states.hash_tree(bench.state(upto))  # of this very position, whatever comes meanwhile
+    large = state_building.is_large(bench)
+    if large:
+        state = state_building.open_state(bench, upto)
+        state.save()
+        tree = tree_hash.hash_partitioned_tree(state)
+    else:
+        tree = states.hash_tree(
+            bench.state(upto)
+        )  # of this very position, whatever comes meanwhile
     with bench.transaction() as con:
         commits = con.execute("select name, upto, tree from commits order by ts").fetchall()
         names = {c[0] for c in commits}
@@ -44,7 +52,9 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
             "insert into commits values (?, ?, ?, ?, ?, ?, ?)",
             [name, upto, tree, last[0], message, who, now()],
         )
-        states.write_standing(con)
+        # of millions that takes half a minute, and a few edits are read in no time
+        if not large or upto - pointers.read_standing_position(con)[0] > states.TAIL:
+            states.write_standing(con)
     return dict(name=name, upto=upto, tree=tree, new=True, backup=backup.keep_backup(bench, name))
 
 

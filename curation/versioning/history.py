@@ -9,10 +9,18 @@ import numpy as np
 
 from assay.curation.errors import UnknownSample, UserError
 from assay.curation.storage.interface import Bench
-from assay.curation.versioning import class_names, expressions, live_edits, pointers, states
+from assay.curation.versioning import (
+    class_names,
+    expressions,
+    live_edits,
+    pointers,
+    state_building,
+    state_differences,
+    states,
+)
 from assay.curation.versioning.decision_cells import SECONDS
 from assay.curation.versioning.edits import EditValues
-from assay.curation.versioning.version_names import rename_labels
+from assay.curation.versioning.version_names import names_at, rename_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,6 +137,8 @@ def read_changed(bench: Bench, a: str | int, b: str | int) -> tuple[pd.DataFrame
 
     if any(map(expressions.is_expression, (a, b))):
         return bench.state(a), bench.state(b)
+    if state_building.is_large(bench) and names_at(bench, a).renames == names_at(bench, b).renames:
+        return state_differences.read_changed(bench, a, b)
     with bench.connect() as con:
         uptos = [pointers.read_position(con, v) for v in (a, b)]
         ids = con.sql("select id, key from samples order by rowid").to_arrow_table()

@@ -39,7 +39,11 @@ def find_similar_names(labels: pd.Series, more: Iterable[str] = ()) -> list[Simi
 
     Of each group the commonest name is the one to keep.
     """
-    counts = dict.fromkeys(more, 0) | labels.dropna().value_counts().to_dict()
+    return group_similar_names(dict.fromkeys(more, 0) | labels.dropna().value_counts().to_dict())
+
+
+def group_similar_names(counts: dict[str, int]) -> list[SimilarNames]:
+    """Find classes that are probably one, by how many samples have each."""
     out = []
     for group in find_alike(counts):
         first, *others = sorted(group, key=lambda name: (-counts[name], name))

@@ -9,7 +9,7 @@ import itertools
 import json
 from collections.abc import Callable, Hashable, Iterable
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,11 +22,13 @@ from assay.curation.versioning.pointers import (
     MADE,
     NUMBERED,
     find_position,
+    number_samples,
     read_label_rule,
     read_pointers,
     read_position,
     read_standing_position,
     register_values,
+    split_ids,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ select sample, name from (
 FEW = (
     20_000  # samples that were edited since, of which a state is brought forward and not read anew
 )
+MOST_AT_ONCE = 8_000_000  # samples of which what stands is written down at a time: 4 GB
+TAIL = 100_000  # edits that are read after what was written down: 10 ms
 MOST_KEPT = 6  # states that a bench remembers
 
 
@@ -105,8 +109,13 @@ def remember_state(bench: Bench, key: Hashable, make: Callable[[], pd.DataFrame]
     found = bench.states.get(key)
     if found is None:
         found = make()  # may remember others on the way
-        bench.states = dict([*bench.states.items(), (key, found)][-MOST_KEPT:])
+        remember(bench, key, found)
     return found.copy(deep=False)  # pandas copies what is written to
+
+
+def remember(bench: Bench, key: Hashable, found: Any) -> None:
+    """Remember a state, and the last few others."""
+    bench.states = dict([*bench.states.items(), (key, found)][-MOST_KEPT:])
 
 
 def read_state_at(con: duckdb.DuckDBPyConnection, upto: int) -> pd.DataFrame:
@@ -134,17 +143,21 @@ def read_current_values(con: duckdb.DuckDBPyConnection, samples: Iterable[str]) 
 
 
 def read_values(
-    con: duckdb.DuckDBPyConnection, upto: int, index: pd.Index, wanted: bool = False
+    con: duckdb.DuckDBPyConnection,
+    upto: int,
+    index: pd.Index,
+    wanted: bool = False,
+    rows: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Read what stands at `upto` for the samples whose ids are `index`.
 
-    All samples in order or, if `wanted`, some. Returns a frame label, given_label, split, verdict, who, keep,
-    reviewed, tags, and whether the log says anything of each (n,) bool."""
+    All samples in order or, if `wanted`, some; `rows`: theirs, where they are known. Returns a frame label,
+    given_label, split, verdict, who, keep, reviewed, tags, and whether the log says anything of each (n,) bool."""
     import pandas as pd
 
     if wanted:
-        register_values(con, "wanted", list(index))
-    points = read_pointers(con, upto, len(index), wanted)
+        register_values(con, "wanted", list(index), rows=rows)
+    points = read_pointers(con, upto, len(index), wanted, rows is not None)
     names = read_names(con, upto)
     values, (label, given, keep, split) = EditValues(con, points), points.T
     columns = dict(
@@ -219,7 +232,19 @@ def write_standing(con: duckdb.DuckDBPyConnection) -> None:
 
     Sorted, so that one sample is found fast."""
     con.execute("delete from standing")
-    con.execute(f"insert into standing {WHOLE} order by sample", dict(since=0, upto=END))
+    numbered, points = number_samples(con), ", ".join(MADE)
+    ranges = split_ids(con, MOST_AT_ONCE)
+    for low, high in ranges:  # of one range at a time the sorting fits into memory
+        only = (
+            "" if len(ranges) == 1 else "and sample >= $low and ($high is null or sample < $high)"
+        )
+        values = {} if len(ranges) == 1 else dict(low=low, high=high)
+        con.execute(
+            f"""insert into standing select sample, n, {points}
+            from ({LAST.format(only=only)})
+            join (from {numbered} where true {only}) using (sample) order by sample""",
+            dict(since=0, upto=END) | values,
+        )
     con.execute(
         "insert or replace into meta values ('standing_rule', ?)", [read_label_rule(con, END)]
     )
