@@ -538,6 +538,8 @@ ELSEWHERE = {
     "--html": "bench.write_sheet(rows, path)",
     "--sheet": "bench.write_sheet(rows, path)",
     "gaps -n": "a frame has head",
+    "scan --shard": "one process of many, which a script starts by the command line",
+    "scan --merge": "one process of many, which a script starts by the command line",
     "disagreements -n": "a frame has head",
     "add --dry-run": "bench.preview(source)",
     "export --patch": "bench.export_corrections(folder)",

@@ -62,12 +62,14 @@ class CellSearch:
     def find(self, count: int) -> np.ndarray:
         """Find `count` candidates for the neighbours of each vector: lists (n, count), see candidate_lists."""
         n = len(self.V)
-        number = max(1, round(n / SIZE))
-        cells = fit_cells(self.V[sample_rows(n, number)], number)
+        fitting = self.each(
+            fit_sample, [Part({})], vectors=self.vectors, number=max(1, round(n / SIZE))
+        )
+        (cells,) = fitting
         shards = (
             Part(dict(start=np.array(i), end=np.array(min(i + SHARD, n)))) for i in self.starts
         )
-        found = self.each(assign_rows, shards, vectors=self.vectors, **cells._asdict())
+        found = self.each(assign_rows, shards, vectors=self.vectors, **cells)
         assigned = np.concatenate([made["assigned"] for made in found])
         self.order = np.argsort(assigned[:, 0], kind="stable")
         lists = self.join(group_members(assigned), count)
@@ -146,6 +148,12 @@ class Picked:
 
     def __getitem__(self, ids: np.ndarray) -> np.ndarray:
         return self.rows[np.searchsorted(self.ids, ids)]
+
+
+@stage(1)
+def fit_sample(vectors: np.ndarray, number: int) -> Arrays:
+    """Fit about so many cells on a sample of vectors (n, p): see cells.Cells."""
+    return fit_cells(vectors[sample_rows(len(vectors), number)], number)._asdict()
 
 
 @stage(1)

@@ -67,11 +67,11 @@ def project_vectors(
     """Project X on the axes of a basis.
 
     Returns unit vectors (n, p) of `dtype`, float32 or float16."""
-    return gather_rows(X, project_rows, {}, mean=mean, axes=axes, half=dtype == "f2")["vectors"]
+    return gather_rows(X, reduce_rows, {}, mean=mean, axes=axes, half=dtype == "f2")["vectors"]
 
 
 @stage(1)
-def project_rows(X: np.ndarray, mean: np.ndarray, axes: np.ndarray, half: bool) -> Arrays:
+def reduce_rows(X: np.ndarray, mean: np.ndarray, axes: np.ndarray, half: bool) -> Arrays:
     """Project rows X (n, d) on axes: unit vectors (n, p), in half precision or single."""
     V = np.empty((len(X), axes.shape[1]), "f2" if half else "f4")
     for i in range(0, len(X), BLOCK):

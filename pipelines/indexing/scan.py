@@ -117,6 +117,8 @@ def scan_shard(bench: Bench, options: ScanOptions) -> NoReturn:
     if left:
         raise left[0]
     folder = embed_samples(bench, state, options, silent, None)[0]
+    if len(state) > knn.CELLS:
+        build_graph(bench, state, folder)
     if is_scanned(bench):
         asked = read_settings(bench)
         if (asked["folder"], asked["effort"]) == (folder, options.effort):
@@ -356,7 +358,8 @@ def build_graph(bench: Bench, state: pd.DataFrame, folder: str) -> Graph:
     if graph is not None and graph.key == key:
         return graph
     X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
-    X.sharding = bench.stages and bench.stages.cut(X)
+    if bench.stages and len(hashes) > knn.CELLS:
+        X.sharding = bench.stages.cut(X)
     made = build_neighbor_lists(bench, hashes, X, f"{GRAPH} {folder}")
     near, far = made.neighbours, made.distances
     pairs, gaps = neighbor_graph.find_close_pairs(near, far)

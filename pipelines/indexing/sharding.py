@@ -43,6 +43,8 @@ class ShardOptions:
 class ShardsLeft(UserError):
     """Some shards of a stage are not done, and are not to be done here."""
 
+    code = "shards_left"
+
 
 @contextmanager
 def open_stages(
@@ -92,7 +94,7 @@ class ManyShards:
                     done += 1
                     if self.progress:
                         left = describe_left(began, done, all_of_them)
-                        text = f"{name}: {done:,} of {all_of_them:,} shards, {left}"
+                        text = f"{name}: {done:,} of {format_count(all_of_them, 'shard')}, {left}"
                         self.progress(done / all_of_them, text)
                 elif out.lost:
                     lost.append(out)
@@ -134,7 +136,7 @@ class OneShard:
             numbers = sorted({shard["shard"] + 1 for shard in left})
             some = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
             raise ShardsLeft(
-                f"expected all {self.n:,} shards of {name}, found"
+                f"expected {format_count(self.n, 'shard')} of {name}, found"
                 f" {format_count(len(numbers), 'shard')} not done: {some}",
                 f"assay scan --shard I/{self.n} for each of them, then --merge; assay scan --shards"
                 f" {self.n} does all that is left here",

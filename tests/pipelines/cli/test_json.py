@@ -50,6 +50,7 @@ def story(tmp_path_factory):
     do("import", places, "--label-column", "label", "--id-column", "id")
     do("split", "60/40", "--no-test", "--dry-run")
     do("scan", "--embedder", "pixels")
+    do("scan", "--embedder", "pixels", "--shard", "1/2")
     do("split", "60/40", "--no-test", "--seed", 1, "--dry-run")
     do("status")
     do("queue", "-n", 5, "--csv", place / "q.csv")
