@@ -16,6 +16,8 @@ from assay.curation.features import knn
 from assay.curation.storage import stages
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.shards import Shards
+from assay.curation.system import extras
+from assay.pipelines.embedders.embed import embed_shard
 from assay.pipelines.engines import ray as ray_engine
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.indexing.sharding import ShardOptions
@@ -245,3 +247,11 @@ def test_neighbours_by_cells_come_by_shards(unscanned, tmp_path, monkeypatch):
     assert (a["neighbours"] == b["neighbours"]).mean() > 0.999
     assert np.allclose(a["distances"], b["distances"], atol=1e-3)
     assert np.array_equal(a["pairs"], b["pairs"])
+
+
+def test_a_missing_extra_and_a_model_that_makes_other_vectors_are_named(by_shards, monkeypatch):
+    with pytest.raises(UserError, match="expected pixels to make vectors of another, found pixels"):
+        embed_shard(by_shards.arrays, None, 0, "", "pixels", None, "image", "another")
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"expected ray for this.*\n.*assay\[ray\]"):
+        scan(by_shards, replace(OPTIONS, sharding=ShardOptions(2, engine="ray")), say=silent)
