@@ -125,7 +125,7 @@ class Stages:
         in it.
         """
         folder, name = self.arrays / FOLDER, work.__name__
-        kept = {describe_shared(key, value): self.keep(value) for key, value in shared.items()}
+        kept = describe_shared(self.arrays, shared)
         key, todo, tasks = digest_arrays(kept), [], []
         for number, part in enumerate(parts):
             inputs = describe_part(self.arrays, work, key, part)
@@ -140,12 +140,6 @@ class Stages:
             self.do(name, run_task, todo)
         for task in tasks:
             yield self.load(name, task)
-
-    def keep(self, value: Any) -> np.ndarray:
-        """Make an array of what all shards get."""
-        if isinstance(value, Path):
-            return np.array(str(value.relative_to(self.arrays)))
-        return np.asarray(value)
 
     def store(self, array: np.ndarray) -> Path:
         """Store an array as a file that every shard may read a part of."""
@@ -201,9 +195,15 @@ def input_file(folder: Path, digest: str) -> Path:
     return folder / f"{digest}.inputs.npz"
 
 
-def describe_shared(name: str, value: Any) -> str:
-    """Name what all shards get in its file."""
-    return f"path {name}" if isinstance(value, Path) else name
+def describe_shared(arrays: Path, shared: dict[str, Any]) -> Arrays:
+    """Describe what all shards get: what its file holds. See load_shared."""
+    out = {}
+    for name, value in shared.items():
+        if isinstance(value, Path):
+            out[f"path {name}"] = np.array(str(value.relative_to(arrays)))
+        else:
+            out[name] = np.asarray(value)
+    return out
 
 
 def describe_part(arrays: Path, work: Callable, shared: str, part: Part) -> Arrays:

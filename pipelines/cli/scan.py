@@ -78,8 +78,6 @@ def read_sharding(args: argparse.Namespace) -> ShardOptions:
     """Read how a scan is cut into shards."""
     from assay.pipelines.indexing.sharding import ShardOptions
 
-    if args.shards is not None and args.shards < 1:
-        raise UserError(f"expected --shards of 1 or more, found {args.shards}", "leave it out")
     only, shards = None, args.shards
     if args.shard is not None:
         number, _, of = args.shard.partition("/")
@@ -87,11 +85,12 @@ def read_sharding(args: argparse.Namespace) -> ShardOptions:
             raise UserError(
                 f"expected --shard I/N, I from 1 to N, found {args.shard!r}", "for example 3/100"
             )
+        if args.merge or args.shards not in (None, int(of)):
+            raise UserError(
+                f"expected --shard {args.shard} alone, found --merge, or --shards of another number",
+                "do all shards, then --merge",
+            )
         only, shards = int(number) - 1, int(of)
-    if args.merge and shards is None:
-        raise UserError(
-            "expected to know how many shards are merged, found no word", "say --merge --shards N"
-        )
     return ShardOptions(shards, only, args.merge, args.engine, args.address)
 
 

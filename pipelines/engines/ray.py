@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -39,8 +38,11 @@ class RayEngine:
         address: str | None = None,
     ) -> Iterator[RayCrew]:
         """Open the workers, as many as the cluster has room for; UserError where it does not answer."""
-        ours = connect(address)
         crew = RayCrew(str(bench.path), setup, min(n_shards, most or n_shards))
+        if not n_shards:  # no worker is needed
+            yield crew
+            return
+        ours = connect(address)
         try:
             crew.start()
             yield crew
@@ -92,7 +94,7 @@ class RayHost:
 
     def describe(self) -> dict:
         """Describe where this is, and which code it has."""
-        return dict(code=code_digest(), machine=socket.gethostname(), python=sys.version.split()[0])
+        return dict(code=code_digest(), machine=socket.gethostname())
 
     def answer(self, ask: dict) -> Iterator[dict]:
         """Yield what a call tells, and at last what it returns: see Host.answer."""
@@ -134,19 +136,21 @@ class RayCrew:
         return len(self.starting) + len(self.free) + len(self.busy)
 
     def start(self) -> None:
-        """Wait for the first worker."""
+        """Wait for a worker; UserError where none comes."""
         import ray
 
-        self.grow()
         until = time.monotonic() + START
-        while self.starting and not self.free:
+        while not self.free:
+            self.grow()
             self.welcome(GLANCE)
+            if not self.starting:
+                time.sleep(GLANCE)
             if time.monotonic() > until:
                 found = ray.available_resources()
                 raise UserError(
                     f"expected a worker on the cluster within {START} s, found none; it has"
                     f" {found.get('CPU', 0):g} CPUs free",
-                    "ray status says who holds them",
+                    "ray status says who holds them; what is done is kept: run it again",
                 )
 
     def grow(self) -> None:
@@ -204,15 +208,14 @@ class RayCrew:
                     limit = patience(upcoming)
                     self.busy[stream] = Busy(actor, upcoming, time.monotonic(), limit)
                     upcoming = next(waiting, None)
-                if self.busy:
-                    told = ray.wait([*self.busy], timeout=GLANCE)[0]
-                else:
-                    told = time.sleep(GLANCE / 10) or []
-                for stream in told:
+                if not self.busy:  # all are lost
+                    self.start()
+                    continue
+                for stream in ray.wait([*self.busy], timeout=GLANCE)[0]:
                     if (done := self.listen(stream, hear)) is not None:
                         yield done
                 yield from self.end_stuck()
-                if time.monotonic() - looked > GLANCE or not self.size:
+                if time.monotonic() - looked > GLANCE:
                     looked = time.monotonic()
                     self.grow()
                     self.welcome()

@@ -96,7 +96,7 @@ def scan(
     # refused before anything is done
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
-    with open_stages(bench, n, options.sharding, say, progress):
+    with open_stages(bench, n, options.sharding, options.patience, say, progress):
         if options.sharding.only is not None:
             scan_shard(bench, options)
         return scan_samples(bench, options, who, say, progress)

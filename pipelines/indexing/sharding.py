@@ -10,7 +10,7 @@ from pathlib import Path
 
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench, Progress, Tell
-from assay.curation.storage.stages import Stages
+from assay.curation.storage.stages import Stages, run_task
 from assay.curation.text import format_count
 from assay.pipelines.engines.base import Crew, Failure, find_engine
 from assay.pipelines.indexing.scan_progress import describe_left
@@ -31,6 +31,21 @@ class ShardOptions:
     engine: str = "local"
     address: str | None = None  # of a cluster
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant together: UserError."""
+        if self.shards is not None and self.shards < 1:
+            raise UserError(f"expected 1 shard or more, found {self.shards}", "leave it out")
+        if self.merge and self.shards is None:
+            raise UserError(
+                "expected to know how many shards are merged, found no word",
+                "say --merge --shards N",
+            )
+        if (self.merge or self.only is not None) and (self.engine != "local" or self.address):
+            raise UserError(
+                f"expected --shard and --merge without an engine, found {self.engine}",
+                "leave --engine and --address out: whatever started this process is the engine",
+            )
+
     def count(self, n: int) -> int | None:
         """Say how many shards n samples make; None: they stay in one piece."""
         if self.shards is not None:
@@ -48,9 +63,17 @@ class ShardsLeft(UserError):
 
 @contextmanager
 def open_stages(
-    bench: Bench, n: int, options: ShardOptions, say: Tell, progress: Progress | None
+    bench: Bench,
+    n: int,
+    options: ShardOptions,
+    patience: float,
+    say: Tell,
+    progress: Progress | None,
 ) -> Iterator[None]:
-    """Have the bench's arrays worked on by shards meanwhile; n: samples."""
+    """Have the bench's arrays worked on by shards meanwhile.
+
+    n: samples. patience: seconds without a word after which a worker that embeds is stuck.
+    """
     engine, shards = find_engine(options.engine), options.count(n)
     if shards is None:
         yield
@@ -63,7 +86,7 @@ def open_stages(
             return
         with engine.open_crew(bench, find_arrays, shards, address=options.address) as crew:
             say(f"shards      {shards:,}, {format_count(crew.size, 'worker')} ({engine.name})")
-            worker = ManyShards(crew, say, progress)
+            worker = ManyShards(crew, patience, say, progress)
             bench.stages = Stages(bench.arrays, shards, worker.do)
             yield
     finally:
@@ -78,24 +101,26 @@ def find_arrays(path: str, tell: Callable) -> Path:
 class ManyShards:
     """All shards, on the workers of an engine."""
 
-    def __init__(self, crew: Crew, say: Tell, progress: Progress | None) -> None:
-        self.crew, self.say, self.progress = crew, say, progress
+    def __init__(self, crew: Crew, patience: float, say: Tell, progress: Progress | None) -> None:
+        self.crew, self.patience, self.say, self.progress = crew, patience, say, progress
 
     def do(self, name: str, work: Callable, shards: list[dict]) -> None:
         """Have a stage's shards done; those whose worker was lost are begun again.
 
         UserError where one fails.
         """
-        began, done, all_of_them = time.monotonic(), 0, len(shards)
+        began, done, total = time.monotonic(), 0, len(shards)
+        # one computation tells nothing on its way, and ends
+        patience = None if work is run_task else self.patience
         for attempt in range(TRIES):
             lost = []
-            for out in self.crew.run(shards, work):
+            for out in self.crew.run(shards, work, patience=lambda shard: patience):
                 if not isinstance(out, Failure):
                     done += 1
                     if self.progress:
-                        left = describe_left(began, done, all_of_them)
-                        text = f"{name}: {done:,} of {format_count(all_of_them, 'shard')}, {left}"
-                        self.progress(done / all_of_them, text)
+                        left = describe_left(began, done, total)
+                        text = f"{name}: {done:,} of {format_count(total, 'shard')}, {left}"
+                        self.progress(done / total, text)
                 elif out.lost:
                     lost.append(out)
                 else:
@@ -112,12 +137,12 @@ class ManyShards:
             shards = [out.shard for out in lost]
         else:
             raise UserError(
-                f"expected {format_count(all_of_them, 'shard')} of {name}, found that {len(lost):,}"
+                f"expected {format_count(total, 'shard')} of {name}, found that {len(lost):,}"
                 f" lost the worker {TRIES} times: {lost[0].error}",
                 "what is done is kept: run the scan again, with more memory a worker",
             )
         if (seconds := time.monotonic() - began) > SAY_AFTER:
-            self.say(f"stage       {name}: {format_count(all_of_them, 'shard')} in {seconds:.0f} s")
+            self.say(f"stage       {name}: {format_count(total, 'shard')} in {seconds:.0f} s")
 
 
 class OneShard:
@@ -138,6 +163,6 @@ class OneShard:
             raise ShardsLeft(
                 f"expected {format_count(self.n, 'shard')} of {name}, found"
                 f" {format_count(len(numbers), 'shard')} not done: {some}",
-                f"assay scan --shard I/{self.n} for each of them, then --merge; assay scan --shards"
-                f" {self.n} does all that is left here",
+                f"assay scan --shard I/{self.n} -b {self.bench.given} for each of them, then --merge;"
+                f" assay scan --shards {self.n} -b {self.bench.given} does all that is left here",
             )

@@ -135,7 +135,7 @@ def test_a_cluster_that_loses_a_machine_and_gets_another(unscanned, tmp_path):
     scan(local, replace(six, sharding=ShardOptions(6)), say=silent)
     assert not nodes and "4 workers (ray)" in lines[0]
     lost = [line for line in lines if "lost the worker" in line]
-    assert len(lost) <= 1 and all("1 shard of embed" in line for line in lost)
+    assert len(lost) <= 1 and all("1 shard of" in line for line in lost)
     assert_equal(files_of(local), files_of(bench))
     (folder,) = (bench.arrays / "embeddings").iterdir()
     index = Shards(folder).index["hash"]
@@ -191,7 +191,10 @@ def test_sums_are_a_tree_in_the_order_of_the_shards():
     [
         (["--shard", "4/3"], "expected --shard I/N"),
         (["--shard", "one"], "expected --shard I/N"),
-        (["--shards", "0"], "expected --shards of 1 or more"),
+        (["--shards", "0"], "expected 1 shard or more"),
+        (["--shard", "1/3", "--shards", "2"], "expected --shard 1/3 alone"),
+        (["--shard", "1/3", "--merge"], "expected --shard 1/3 alone"),
+        (["--shard", "1/3", "--engine", "ray"], "expected --shard and --merge without an engine"),
         (["--merge"], "expected to know how many shards"),
         (["--engine", "slurm"], "expected an engine, found 'slurm'"),
         (["--shards", "2", "--address", "here:1"], "expected an engine that runs on a cluster"),
