@@ -87,7 +87,7 @@ class Bench(Store):
         if columns is not None or samples is not None:
             return state_building.read_part_of_state(self, version, columns, samples)
         if not expressions.is_expression(version):
-            return states.read_state(self, version)
+            return state_building.read_state(self, version)
         end = pointers.find_position(self, "HEAD")
         return states.remember_state(
             self,

@@ -13,11 +13,13 @@ import numpy as np
 from assay.curation.features import neighbor_graph
 from assay.curation.issues import image_properties
 from assay.curation.issues.copies import Copies, load_copies
+from assay.curation.issues.text_measures import StoredTexts, TextMeasures, measure_all
 from assay.curation.media.base import MediaType, load_stored, media_of
 from assay.curation.media.row_cells import is_number
 from assay.curation.media.rows import read_column_kinds
 from assay.curation.splits import LOCKED
 from assay.curation.statistics import multiple_testing
+from assay.curation.statistics.sampling import MOST_DRAWN, draw_stratified
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import explode_labels, task_of
 from assay.curation.versioning import expressions, pointers
@@ -82,6 +84,7 @@ class ScanView:
         import pandas as pd
 
         self.bench, self.version = bench, version
+        self._measures: tuple[TextMeasures, np.ndarray] | None = None
         label = np.where(state.split.isin(LOCKED), None, state.label)
         self.state = state.assign(label=pd.Series(label, state.index, dtype=object))
 
@@ -97,15 +100,21 @@ class ScanView:
         labels = explode_labels(task, self.state.label[self.state.keep])
         return dict.fromkeys(names, 0) | labels.dropna().value_counts().to_dict()
 
-    @cached_property
-    def texts(self) -> list[str]:
-        """The texts of open samples, n; "" for every other."""
-        rows = np.flatnonzero(self.is_open)
-        found = self.media.read(load_stored(self.bench), self.state.content_hash.iloc[rows])
-        out = [""] * len(self.state)
-        for i, text in zip(rows.tolist(), found):
-            out[i] = text
-        return out
+    def measure_texts(self) -> tuple[TextMeasures, np.ndarray]:
+        """Measure the texts of open samples: (measures of m different ones, which of these each sample has).
+
+        The latter is (n,) int, -1 for what is not open.
+        """
+        if self._measures is None:
+            open_ = np.flatnonzero(self.is_open)
+            hashes = np.asarray(self.state.content_hash.iloc[open_], "S32")
+            different, at = np.unique(hashes, return_inverse=True)
+            of = np.full(len(self.state), -1)
+            of[open_] = at
+            text = StoredTexts(load_stored(self.bench), different)
+            weight = np.bincount(at, minlength=len(different))
+            self._measures = measure_all(text, weight, self.bench.stages), of
+        return self._measures
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
@@ -160,6 +169,18 @@ class ScanView:
         return neighbor_graph.labelled_rows(self.state)
 
     @cached_property
+    def drawn(self) -> np.ndarray:
+        """The rows (m,) that tell of the kept samples as a whole: all, or a fixed sample of a million."""
+        kept = np.flatnonzero(self.state.keep)
+        return kept[draw_stratified(self.state.iloc[kept], MOST_DRAWN)]
+
+    def say_drawn(self) -> str:
+        """Say of how many samples the drawn ones are, where these are not all."""
+        n = int(self.state.keep.sum())
+        drawn = f"; of a fixed sample of {len(self.drawn):,} of {n:,}, as each label of each split"
+        return drawn if len(self.drawn) < n else ""
+
+    @cached_property
     def image_properties(self) -> dict[str, np.ndarray]:
         """Numbers of every sample by name, (n,) each.
 
@@ -198,9 +219,13 @@ class Finding(NamedTuple):
 
 
 def certain_issues(
-    kind: str, findings: list[Finding], usual: float, threshold: float | None
+    kind: str,
+    findings: list[Finding],
+    usual: float,
+    threshold: float | None,
+    aside: str = "",
 ) -> list[Issue]:
-    """Make issues of findings both large and certain.
+    """Make issues of findings both large and certain; `aside` goes with each.
 
     By the `usual` threshold only what is certain by Benjamini and Hochberg over all that was tested. Who asks for
     another threshold sees everything below it.
@@ -209,7 +234,7 @@ def certain_issues(
     sure = adjusted <= multiple_testing.FDR_LEVEL if threshold is None else True
     low = np.array([f.score for f in findings]) < (usual if threshold is None else threshold)
     return [
-        Issue(kind, None, f.score, None, f.why)
+        Issue(kind, None, f.score, None, f.why + aside)
         for f, shown in zip(findings, np.logical_and(low, sure))
         if shown
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.tasks.base import explode_labels, task_of
 from assay.curation.text import format_count
@@ -14,10 +12,8 @@ RARE = 0.1  # of an even share of the samples, as cleanlab has it
 def find_rare_classes(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
     """Find rare classes: the score is their share of an even share."""
     labels = explode_labels(task_of(scan.bench), scan.state.label[scan.is_labelled])
-    labels = labels.to_numpy(object).astype(str)
-    names, counts = np.unique(labels, return_counts=True)
-    out = []
-    for name, n in zip(names, counts):
+    names, out = labels.value_counts().sort_index(), []
+    for name, n in names.items():
         share = n * len(names) / len(labels)
         why = (
             f"{name}: {n:,} of {len(labels):,} kept, labelled train and val samples, "

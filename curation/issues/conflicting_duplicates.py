@@ -12,7 +12,7 @@ def find_conflicting_duplicates(
     scan: ScanView, kind: str, threshold: float | None = None
 ) -> list[Issue]:
     label, ids, out = scan.state.label.to_numpy(object), scan.state.index, []
-    for members in group_copies(scan.state, scan.copies.groups).values():
+    for members in group_copies(scan.state, scan.copies.groups):
         found = sorted({label[i] for i in members} - {None})
         if len(found) < 2:
             continue

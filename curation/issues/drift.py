@@ -21,19 +21,20 @@ from assay.curation.issues.base import (
 from assay.curation.text import format_count
 
 FEWEST = 20  # images of a group below which nothing can be said
-SHUFFLES = 200
+BLOCK = 65_536  # nodes whose neighbours are looked at at a time
 RARE = 5  # words expected in the smaller group, below which they are pooled (the usual rule of chi-square)
 # a distribution function that is off by less, or so many per cent fewer neighbours across, is no drift that matters
 FAR = 0.1
 FIRST_IMPORTS = """
-select sample, arg_min(batch, seq) from edits where kind = 'import' group by sample"""
+select sample, arg_min(batch, seq) as batch from edits semi join drawn using (sample)
+where kind = 'import' group by sample"""
 
 
 class Crossing(NamedTuple):
     """How often neighbours are of the other group, against chance."""
 
     share: float  # of what chance gives
-    interval: tuple[float, float]  # of that in 95 % of shuffles
+    interval: tuple[float, float]  # of that in 95 % of permutations
     p: float
 
 
@@ -47,37 +48,41 @@ def pair_groups(groups: Sequence[str]) -> list[tuple[str, str]]:
     return [(names[0], other) for other in names[1:]]
 
 
-def measure_crossing(
-    neighbours: np.ndarray, side: np.ndarray, rng: np.random.Generator
-) -> Crossing:
+def measure_crossing(neighbours: np.ndarray, side: np.ndarray) -> Crossing:
     """Measure how often neighbours are of the other group.
 
     neighbours (n, k); side (n,) is 0, 1, or -1 for neither. One-sided: copies across make it more than chance, which
-    leakage says. A k-nearest-neighbour two-sample test. [Schilling 1986]
+    leakage says. A k-nearest-neighbour two-sample test [Schilling 1986], by the normal limit of its permutation
+    distribution, whose mean and variance are exact [Henze 1988].
     """
     from scipy.special import ndtr
 
-    i, at = np.nonzero((neighbours >= 0) & (side[:, None] >= 0))
-    j = neighbours[i, at]
-    i, j = i[side[j] >= 0], j[side[j] >= 0]
     nodes = np.flatnonzero(side >= 0)
-    mine = (side[nodes] == 1).astype("i1")
-    place = np.empty(len(side), int)
-    place[nodes] = np.arange(len(nodes))
-    i, j = place[i], place[j]
-    n, m = len(mine), int(mine.sum())
-    expected = len(i) * 2 * m * (n - m) / (n * (n - 1))
-    if not expected:
+    n, m = len(nodes), int((side == 1).sum())
+    edges = across = mutual = 0
+    degree = np.zeros(len(side))  # neighbours that a node has, and that have it
+    for i in np.array_split(nodes, -(-n // BLOCK) or 1):
+        near = neighbours[i]
+        near = np.where((near >= 0) & (side[near] >= 0), near, -1)
+        there = near >= 0
+        edges += int(there.sum())
+        across += int((there & (side[near] != side[i][:, None])).sum())
+        mutual += int((there & (neighbours[near] == i[:, None, None]).any(2)).sum())
+        degree[i] += there.sum(1)
+        degree += np.bincount(near[there], minlength=len(side))
+    apart = 2 * m * (n - m) / max(n * (n - 1), 1)  # chance that two nodes are of different groups
+    if not edges * apart:
         return Crossing(1.0, (1.0, 1.0), 1.0)
-    seen = [
-        (shuffled[i] != shuffled[j]).sum() / expected
-        for shuffled in (rng.permutation(mine) for _ in range(SHUFFLES))
-    ]
-    share = float((mine[i] != mine[j]).sum() / expected)
-    low, high = np.quantile(seen, (0.025, 0.975))
-    # normal: 200 shuffles know no smaller p than .005
-    p = float(ndtr((share - 1) / max(np.std(seen), 1e-12)))
-    return Crossing(share, (float(low), float(high)), p)
+    # of two edges: they join the same two nodes, share one, or none
+    same = edges + mutual
+    shared = float((degree**2).sum()) - 2 * same
+    both = 4 * m * (m - 1) * (n - m) * (n - m - 1) / (n * (n - 1) * (n - 2) * (n - 3))
+    expected = edges * apart
+    square = same * apart + shared * apart / 2 + (float(edges) ** 2 - same - shared) * both
+    spread = max(square - expected**2, 0.0) ** 0.5 / expected
+    share = across / expected
+    p = float(ndtr((share - 1) / max(spread, 1e-12)))
+    return Crossing(share, (1 - 1.96 * spread, 1 + 1.96 * spread), p)
 
 
 def compare_distributions(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
@@ -109,7 +114,7 @@ def compare_groups(
     {what: group names (n,), None for none}; properties {name: (n,) numbers of the images};
     categories {name: (n,) words of rows}.
     """
-    rng, out = np.random.default_rng(0), []
+    out = []
     for what, names in groupings.items():
         groups = np.asarray([name or "" for name in names], object)
         for one, other in pair_groups(groups):
@@ -120,7 +125,7 @@ def compare_groups(
             side[node[b]], side[node[b[twice]]] = 1, -1  # what is in both tells nothing
             sizes = (side == 0).sum(), (side == 1).sum()
             if min(sizes) >= FEWEST:
-                share, (low, high), p = measure_crossing(neighbours, side, rng)
+                share, (low, high), p = measure_crossing(neighbours, side)
                 why = (
                     f"{what} {other} ({format_count(sizes[1], 'sample')}) has {share:.0%} of the neighbours"
                     f" in {one} ({sizes[0]:,}) "
@@ -184,22 +189,26 @@ def known_numbers(values: np.ndarray) -> np.ndarray:
 
 def find_drift(scan: ScanView, kind: str, threshold: float | None) -> list[Issue]:
     """Find splits and imports that differ much, and certainly."""
-    kept = scan.state.keep.to_numpy()
-    first = dict(scan.bench.rows(FIRST_IMPORTS))
+    import pyarrow as pa
+
+    rows = scan.drawn
+    state = scan.state.iloc[rows]
+    with scan.bench.connect() as con:
+        con.register("drawn", pa.table(dict(sample=state.index.to_numpy(object))))
+        first = dict(con.execute(FIRST_IMPORTS).fetchall())
     groupings = {
-        "split": scan.state.split[kept].tolist(),
-        "import": [first.get(sample) for sample in scan.state.index[kept]],
+        "split": state.split.tolist(),
+        "import": [first.get(sample) for sample in state.index],
     }
-    properties = {name: values[kept] for name, values in scan.image_properties.items()}
+    properties = {name: values[rows] for name, values in scan.image_properties.items()}
     properties = {n: v for n, v in properties.items() if len(np.unique(known_numbers(v))) > 1}
     categories = {
-        name: [word for word, here in zip(words, kept) if here]
-        for name, words in scan.row_words.items()
+        name: [words[row] for row in rows.tolist()] for name, words in scan.row_words.items()
     }
     found = compare_groups(
-        scan.graph.neighbours, scan.node[kept], groupings, properties, categories
+        scan.graph.neighbours, scan.node[rows], groupings, properties, categories
     )
-    return certain_issues(kind, found, 1 - FAR, threshold)
+    return certain_issues(kind, found, 1 - FAR, threshold, scan.say_drawn())
 
 
 FINDER = IssueFinder(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.features.neighbor_graph import rows_on_nodes
 from assay.curation.issues.base import Issue, IssueFinder, Kind, ScanView
 from assay.curation.issues.copies import Copies
 from assay.curation.media.image_similarity import NEAR_DUPLICATE
@@ -16,22 +16,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def group_copies(state: pd.DataFrame, groups: Sequence) -> dict[object, list[int]]:
-    """Group the kept samples: {group: row numbers}, of two rows or more.
+def group_copies(state: pd.DataFrame, groups: pd.Series | np.ndarray) -> list[list[int]]:
+    """Group the kept samples: the row numbers of each group of two or more.
 
     groups (n,): numbers or hashes.
     """
-    rows: dict[object, list[int]] = {}
-    for i, (keep, group) in enumerate(zip(state.keep, groups)):
-        if keep:
-            rows.setdefault(group, []).append(i)
-    return {group: members for group, members in rows.items() if len(members) > 1}
+    import pandas as pd
+
+    kept = np.flatnonzero(state.keep)
+    code = pd.factorize(groups[state.keep.to_numpy()])[0]
+    several = np.bincount(code, minlength=1)[code] > 1
+    kept, code = kept[several], code[several]
+    order = np.argsort(code, kind="stable")
+    starts = np.flatnonzero(np.diff(code[order])) + 1
+    return [rows.tolist() for rows in np.split(kept[order], starts) if len(rows)]
 
 
 def find_exact_duplicates(state: pd.DataFrame) -> list[Issue]:
     """Find samples with the same bytes."""
     split, out = state.split.to_numpy(), []
-    for members in group_copies(state, state.content_hash).values():
+    for members in group_copies(state, state.content_hash):
         mix = ", ".join(
             f"{(split[members] == s).sum()} in {s}" for s in dict.fromkeys(split[members])
         )
@@ -48,14 +52,11 @@ def find_near_duplicates(
     likeness: from which on two are near duplicates, else the graph's own.
     """
     seen = copies.alike >= (copies.graph.limit if likeness is None else likeness)
-    node = copies.node
-    on_node: dict[int, int] = {}
-    for i in np.flatnonzero(state.keep):
-        on_node.setdefault(node[i], i)
+    on_node = rows_on_nodes(copies.graph, copies.node, state.keep.to_numpy())
     ids, split, out = state.index, state.split.to_numpy(), {}
     pairs = zip(copies.close[seen].tolist(), copies.alike[seen].tolist())
     for (a, b), alike in sorted(pairs, key=lambda pair: -pair[1]):
-        if a in on_node and b in on_node:
+        if on_node[a] >= 0 and on_node[b] >= 0:
             for i, j in ((on_node[a], on_node[b]), (on_node[b], on_node[a])):
                 why = f"{alike:.0%} like {ids[j]} ({split[j]})"
                 row = Issue("near_duplicate", ids[i], max(0.0, 1 - alike), None, why)

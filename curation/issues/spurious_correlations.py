@@ -80,7 +80,9 @@ def metadata_columns(state: pd.DataFrame) -> dict[str, np.ndarray]:
     """
     import pandas as pd
 
-    frame = pd.DataFrame([json.loads(meta or "{}") for meta in state.meta], state.index)
+    codes, different = pd.factorize(state.meta.fillna("{}"))  # many samples may share one
+    frame = pd.DataFrame([json.loads(meta or "{}") for meta in different])
+    frame = frame.reindex(range(len(different))).iloc[codes].set_axis(state.index)
     frame = frame.assign(source=state.source)
     out = {}
     for key in sorted(frame.columns, key=str):
@@ -118,15 +120,16 @@ def find_spurious_correlations(scan: ScanView, kind: str, threshold: float | Non
 
     Labels are those of kept train and val samples.
     """
-    rows = scan.state[scan.is_labelled]
+    at = scan.drawn[scan.is_labelled[scan.drawn]]
+    rows = scan.state.iloc[at]
     if task_of(scan.bench).several:
         return []  # a set of labels is no class
     names, y = np.unique(rows.label.to_numpy(object).astype(str), return_inverse=True)
     if len(names) < 2:
         return []
-    properties = {name: values[scan.is_labelled] for name, values in scan.image_properties.items()}
+    properties = {name: values[at] for name, values in scan.image_properties.items()}
     found = compare_properties(properties | metadata_columns(rows), y, len(names))
-    return certain_issues(kind, found, SHORTCUT, threshold)
+    return certain_issues(kind, found, SHORTCUT, threshold, scan.say_drawn())
 
 
 FINDER = IssueFinder(

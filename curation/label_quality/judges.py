@@ -64,6 +64,7 @@ FIXED = (
     "offset",
 )  # of a probe: what an edit leaves as it was fitted
 
+FITTED = ("content_hash", "label", "split", "keep", "reviewed")
 
 TASK_FILES = tuple(m.__file__ for m in (classification, multilabel, member_noise, logistic_lines))
 
@@ -119,7 +120,7 @@ class FittedProbe:
     """A probe fitted to the labels of a version."""
 
     classes: list[str]
-    part: pd.DataFrame  # the state without test and guard, n rows
+    part: pd.DataFrame  # the state without test and guard, n rows; its columns FITTED
     X: Rows | SideBySide  # (n, d) what it is fitted on
     probe: Probe
     task: Task
@@ -279,7 +280,7 @@ def fit_probe(bench: Bench, state: pd.DataFrame) -> FittedProbe:
 
     UserError where it has fewer than two classes.
     """
-    part, task = without_locked(state), task_of(bench)
+    part, task = without_locked(state[list(FITTED)]), task_of(bench)
     classes, y = find_targets(part, None, task)
     _need_two_classes(classes)
     X, groups, near = load_columns(bench, part)

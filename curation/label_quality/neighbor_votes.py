@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # of the votes, added to scores of 0 to 1. Not chosen anew for each bench: log-loss hardly tells shares apart
 SHARE = 0.2
+BLOCK = 1_000_000  # samples whose voters are found at a time
 
 
 def find_voters(bench: Bench, part: pd.DataFrame) -> np.ndarray:
@@ -28,11 +29,13 @@ def find_voters(bench: Bench, part: pd.DataFrame) -> np.ndarray:
     """
     graph, node = neighbor_graph.load_nodes(bench, part)
     train = (part.split == "train").to_numpy()
-    near = neighbor_graph.neighbour_rows(
-        graph, node, neighbor_graph.rows_on_nodes(graph, node, train)
-    )
-    groups = graph.groups[node]
-    return np.where(groups[near] == groups[:, None], -1, near).astype("i4")
+    rows, groups = neighbor_graph.rows_on_nodes(graph, node, train), graph.groups[node]
+    out = np.empty((len(node), graph.neighbours.shape[1]), "i4")
+    for start in range(0, len(node), BLOCK):
+        some = slice(start, start + BLOCK)
+        near = neighbor_graph.neighbour_rows(graph, node[some], rows)
+        out[some] = np.where(groups[near] == groups[some, None], -1, near)
+    return out
 
 
 def count_votes(near: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:

@@ -30,8 +30,9 @@ def find_model_errors(bench: Bench, version: str = "HEAD", run: str | None = Non
     import pandas as pd
 
     state = bench.state(version)
-    val = state[state.keep & (state.split == "val") & state.label.notna()]
-    said, flagged = predict_by_probe(bench, state, version, val.index)
+    rows = np.flatnonzero(state.keep & (state.split == "val") & state.label.notna())
+    val = state.iloc[rows]
+    said, flagged = predict_by_probe(bench, state, version, rows)
     said = run_predictions.read_labels(bench, runs.find_run(bench, run), val.index) if run else said
     out = pd.DataFrame(
         dict(label=val.label, said=said, wrong=val.label.to_numpy(object) != said, flagged=flagged),
@@ -62,9 +63,9 @@ def errors_within(
 
 
 def predict_by_probe(
-    bench: Bench, state: pd.DataFrame, version: str, ids: Iterable[str]
+    bench: Bench, state: pd.DataFrame, version: str, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predict val samples by the probe.
+    """Predict val samples by the probe; rows (m,): of the state.
 
     Returns (classes (m,), whether the label looks wrong (m,)). UserError where the scan is of other samples.
     """
@@ -81,8 +82,8 @@ def predict_by_probe(
         flagged = flagged.eq(True).to_numpy()
     # it is of these rows of the state, in their order
     judged = ~state.split.isin(LOCKED).to_numpy()
-    rows = (np.cumsum(judged) - 1)[state.index.get_indexer(ids)]
-    if len(known) != judged.sum() or not np.array_equal(known[rows], np.asarray(ids, "S32")):
+    ids, rows = np.asarray(state.index[rows], "S32"), (np.cumsum(judged) - 1)[rows]
+    if len(known) != judged.sum() or not np.array_equal(known[rows], ids):
         raise NotScanned(
             "expected a scan of the samples as they are, found one of others",
             f"run: assay scan -b {bench.given}",

@@ -17,7 +17,11 @@ from assay.curation.errors import UnknownName, UserError
 from assay.curation.media.base import media_of
 from assay.curation.slicing import metadata
 from assay.curation.slicing.cluster_words import describe_words
-from assay.curation.slicing.clusters import assign_clusters, order_by_typicality
+from assay.curation.slicing.clusters import (
+    assign_clusters,
+    find_clusters,
+    order_by_typicality,
+)
 from assay.curation.splits import LOCKED
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import task_of
@@ -48,7 +52,7 @@ def samples_by_cluster(bench: Bench, state: pd.DataFrame, level: str = "fine") -
 def name_clusters(bench: Bench, state: pd.DataFrame, level: str = "fine") -> dict[int, str]:
     """Name all clusters that hold a sample of `state`: {cluster: name}."""
     at = assign_clusters(bench, state, level)
-    out = load_given_names(bench, state, at, level)
+    out = load_given_names(bench, level)
     taken = set(out.values())
     for c, name in enumerate(propose_names(bench, state, at)):
         if c not in out and (at == c).any():
@@ -58,23 +62,24 @@ def name_clusters(bench: Bench, state: pd.DataFrame, level: str = "fine") -> dic
     return dict(sorted(out.items()))
 
 
-def load_given_names(
-    bench: Bench, state: pd.DataFrame, at: np.ndarray, level: str
-) -> dict[int, str]:
+def load_given_names(bench: Bench, level: str) -> dict[int, str]:
     """Load the names that people gave: {cluster: the last one}.
 
-    at (n,): the cluster of each row. A name goes to whichever cluster holds the sample that it
-    was tied to.
+    A name goes to whichever cluster holds the sample that it was tied to.
     """
     sql = """select arg_max(value, seq) from edits where field = 'rule' and value ->> 'name' like ?
         group by value ->> 'name' order by max(seq)"""
     rules = [json.loads(value) for (value,) in bench.rows(sql, [f"{PREFIX}{level}:%"])]
-    row = state.index.get_indexer([rule.get("sample", "") for rule in rules])
-    out = {}
-    for i, rule in zip(row, rules):
-        if i >= 0 and rule.get("title"):  # one that was undone has its name alone
-            out = {c: title for c, title in out.items() if title != rule["title"]}
-            out[int(at[i])] = rule["title"]
+    titles = [(rule["sample"], rule["title"]) for rule in rules if rule.get("title")]
+    out: dict[int, str] = {}  # of one that was undone the name of the rule alone is left
+    if not titles:
+        return out
+    there = bench.state(samples=[sample for sample, _ in titles], columns=["content_hash"])
+    at = dict(zip(there.index, find_clusters(bench, there.content_hash, level).tolist()))
+    for sample, title in titles:
+        if at.get(sample, -1) >= 0:
+            out = {c: name for c, name in out.items() if name != title}
+            out[at[sample]] = title
     return out
 
 

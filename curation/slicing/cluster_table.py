@@ -33,7 +33,7 @@ def tabulate_clusters(bench: Bench, version: str = "HEAD", level: str = "fine") 
 
     state, rows, task = bench.state(version), [], task_of(bench)
     at, known = assign_clusters(bench, state, level), name_clusters(bench, state, level)
-    mine = set(load_given_names(bench, state, at, level))
+    mine = set(load_given_names(bench, level))
     wrong = model_errors.find_model_errors(bench, version)
     flags = live.label_scores(bench, version).flagged
     cluster = pd.Series(at, state.index)

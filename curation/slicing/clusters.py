@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.errors import UserError
-from assay.curation.features import reduction, scan_settings
+from assay.curation.features import knn, reduction, scan_settings
+from assay.curation.features.neighbor_graph import Graph, load_vectors
 from assay.curation.splits import LOCKED
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
 from assay.curation.storage.interface import Bench
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 LEVELS = ("fine", "coarse")
 # fine clusters: sqrt(n) / 2 of them, so that each holds the more samples the more there are
 FEWEST, MOST = 5, 72
+ENOUGH = 1_000_000  # images that centres are made of; of more every second, third, ... one
+BLOCK = 65_536  # images that are put into clusters at a time
 JOINED = 4  # fine clusters that a coarse one joins on average
 # new centres, once as many new images came as this share of those that made the centres
 MAKE_ANEW = 0.2
@@ -70,6 +74,18 @@ def assign_clusters(bench: Bench, state: pd.DataFrame, level: str = "fine") -> n
     return fine if check_level(level) == "fine" else kept.coarse[fine]
 
 
+def find_clusters(bench: Bench, hashes: Iterable[str], level: str) -> np.ndarray:
+    """Find the cluster (n,) of samples by their content, as the clusters are; -1 for none."""
+    kept = Clusters.load(
+        bench.arrays / "clusters.npz", scan_settings.read_settings(bench)["folder"]
+    )
+    if kept is None:
+        return np.full(len(list(hashes)), -1)
+    at = locate_hashes(kept.hashes, np.asarray(hashes, "S32"))
+    fine = kept.fine[at]
+    return np.where(at < 0, -1, fine if check_level(level) == "fine" else kept.coarse[fine])
+
+
 def check_level(level: str) -> str:
     """Return the level; UserError where there is none."""
     if level not in LEVELS:
@@ -85,22 +101,30 @@ def current_clusters(bench: Bench, state: pd.DataFrame) -> Clusters:
     They are extended, or made anew, where images came.
     """
     folder, path = scan_settings.read_settings(bench)["folder"], bench.arrays / "clusters.npz"
-    hashes, node = np.unique(np.asarray(state.content_hash, "S32"), return_inverse=True)
-    kept = Clusters.load(path, folder)
-    new = hashes if kept is None else np.setdiff1d(hashes, kept.hashes)
-    if kept is not None and not len(new):
+    kept, asked = Clusters.load(path, folder), np.asarray(state.content_hash, "S32")
+    if kept is not None and (locate_hashes(kept.hashes, asked) >= 0).all():
         return kept
+    hashes, node = np.unique(asked, return_inverse=True)
+    new = hashes if kept is None else np.setdiff1d(hashes, kept.hashes)
     shards = Shards(bench.arrays / "embeddings" / folder)
     if kept is None or len(new) + kept.added >= MAKE_ANEW * kept.made:
         there = np.zeros(len(hashes), bool)
         there[node[~state.split.isin(LOCKED).to_numpy()]] = True
-        kept = build_clusters(folder, hashes, reduction.reduce_vectors(shards.rows(hashes)), there)
+        kept = build_clusters(folder, hashes, read_vectors(bench, shards, hashes), there)
     else:
         known = kept.hashes[shards.find(kept.hashes) >= 0]  # what was removed since may be gone
         every = np.union1d(known, new)
-        kept = extend_clusters(kept, every, reduction.reduce_vectors(shards.rows(every)))
+        kept = extend_clusters(kept, every, read_vectors(bench, shards, every))
     kept.save(path)
     return kept
+
+
+def read_vectors(bench: Bench, shards: Shards, hashes: np.ndarray) -> np.ndarray:
+    """Read unit vectors (n, <=128) of sorted hashes: of many those that the graph was made of, mapped."""
+    graph = Graph.load(bench.arrays / "graph.npz") if len(hashes) > knn.CELLS else None
+    if graph is not None and np.array_equal(graph.hashes, hashes):
+        return load_vectors(bench, graph)
+    return reduction.reduce_vectors(shards.rows(hashes))
 
 
 def load_clusters_key(bench: Bench) -> str | None:
@@ -125,8 +149,7 @@ def build_clusters(
     Fine clusters by spherical k-means, coarse ones by Ward's method. there (n,) bool: the rows that
     the centres are made of.
     """
-    fine, centres = kmeans(vectors, there)
-    cosine = np.einsum("ij,ij->i", vectors, centres[fine]).astype("f4")
+    fine, centres, cosine = kmeans(vectors, there)
     coarse = merge_clusters(centres, np.bincount(fine[there], minlength=len(centres)))
     return Clusters(
         key=hash_clusters(folder, hashes, there),
@@ -141,24 +164,30 @@ def build_clusters(
     )
 
 
-def kmeans(vectors: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def kmeans(vectors: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cluster unit vectors (n, d) by spherical k-means.
 
-    Returns the cluster (n,) of each, and the centres (k, d). there (n,) bool: the rows that the
-    centres are made of. Cluster 0 has most of them.
+    Returns the cluster (n,) of each, the centres (k, d), and each one's cosine (n,) with its centre. there (n,) bool:
+    the rows that the centres are made of. Cluster 0 has most of them.
     """
     import faiss
 
     n, d = int(there.sum()), vectors.shape[1]
     if not n:
-        return np.zeros(len(vectors), int), np.zeros((1, d), "f4")
+        return np.zeros(len(vectors), int), np.zeros((1, d), "f4"), np.zeros(len(vectors), "f4")
     k = min(n, max(FEWEST, min(MOST, round(n**0.5 / 2))))
     # faiss takes at most 256 images a centre
     means = faiss.Kmeans(d, k, niter=20, seed=0, spherical=True, min_points_per_centroid=1)
-    means.train(vectors[there])
-    nearest = means.index.search(vectors, 1)[1][:, 0]
+    rows = np.flatnonzero(there)
+    means.train(np.asarray(vectors[rows[:: max(1, n // ENOUGH)]], "f4"))
+    cosine, nearest = np.empty(len(vectors), "f4"), np.empty(len(vectors), int)
+    for start in range(0, len(vectors), BLOCK):
+        some = slice(start, start + BLOCK)
+        cosine[some], nearest[some] = (
+            found[:, 0] for found in means.index.search(np.asarray(vectors[some], "f4"), 1)
+        )
     order = np.argsort(-np.bincount(nearest[there], minlength=k), kind="stable")
-    return np.argsort(order)[nearest], means.centroids[order]
+    return np.argsort(order)[nearest], means.centroids[order], cosine
 
 
 def merge_clusters(centres: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -187,7 +216,8 @@ def extend_clusters(kept: Clusters, hashes: np.ndarray, vectors: np.ndarray) -> 
     known = at >= 0
     fine, own = kept.fine[at], known & kept.open[at]
     centres = np.zeros((len(kept.coarse), vectors.shape[1]), "f4")
-    np.add.at(centres, fine[own], vectors[own])
+    for rows in np.array_split(np.flatnonzero(own), -(-len(hashes) // BLOCK)):
+        np.add.at(centres, fine[rows], vectors[rows])
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     similarity = vectors[~known] @ centres.T
     fine[~known] = similarity.argmax(1)

@@ -5,6 +5,8 @@ Facets, counts, and the model's mistakes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from assay.curation.label_quality import scoring
@@ -12,8 +14,12 @@ from assay.curation.predictions import model_errors
 from assay.curation.slicing import gap_text, regions
 from assay.curation.slicing.judged_labels import lay_out_labels
 from assay.curation.statistics import estimates
+from assay.curation.statistics.sampling import MOST_DRAWN, draw_stratified
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import task_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "gap kind region facets of_class against train val pool unit judged errors rate low high rest n_rest "
@@ -22,18 +28,26 @@ COLUMNS = (
 ).split()
 
 
+def draw_kept(bench: Bench, version: str = "HEAD") -> tuple[pd.DataFrame, np.ndarray]:
+    """Draw the samples that gaps are found in: the kept ones but test and guard, and rows of these."""
+    state = scoring.without_locked(bench.state(version))
+    kept = state[state.keep]
+    return kept, draw_stratified(kept, MOST_DRAWN)
+
+
 class GapEvidence:
     """The samples that gaps are found in, and what is known of their labels.
 
-    `state` holds the kept samples but test and guard, n of them; `labels` their u labels (see judged_labels: with one
-    label a sample u is n). train, val, pool, judged, wrong and flagged are (u,) bool: labels of train and val, samples
-    of the pool, labels that the model was asked about, its mistakes, and labels of samples that look wrong to it.
+    `every` holds the kept samples but test and guard, `state` those at its `rows`, n of them: all, or of more than a
+    million a fixed sample. `labels` are their u labels (see judged_labels: with one label a sample u is n). train,
+    val, pool, judged, wrong and flagged are (u,) bool: labels of train and val, samples of the pool, labels that the
+    model was asked about, its mistakes, and labels of samples that look wrong to it.
     `label` (u,) int.
     """
 
     def __init__(self, bench: Bench, version: str = "HEAD", run: str | None = None):
-        state = scoring.without_locked(bench.state(version))
-        self.state = state = state[state.keep]
+        self.every, self.rows = draw_kept(bench, version)
+        self.state = state = self.every.iloc[self.rows]
         judged = model_errors.find_model_errors(bench, version, run).reindex(state.index)
         self.bench, self.task = bench, task_of(bench)
         self.labels = labels = lay_out_labels(state, judged, self.task)

@@ -30,6 +30,7 @@ MOST = 200  # gaps of a kind: of a thousand rare classes the rarest are shown
 EXPECTED = 5  # samples that a cell must be expected to have for their lack to be told
 # quantile of the distances from train sample to train sample beyond which a sample is isolated
 FAR = 0.99
+BLOCK = 65_536  # vectors that are compared at a time
 
 Found = Iterator[tuple[dict, np.ndarray]]  # rows of gaps, and what lies in each (u,) bool
 
@@ -169,11 +170,11 @@ def find_inconsistent_labels(evidence: GapEvidence) -> Found:
     sample: where most share less than half of the classes that either names.)
     """
     cluster = next(f for f in evidence.facets if f.kind == "cluster")
-    graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.state)
+    graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.every)
     once = evidence.first
     usable = (evidence.train | evidence.val)[once]
-    rows = neighbor_graph.rows_on_nodes(graph, node, usable)
-    near = neighbor_graph.neighbour_rows(graph, node, rows)
+    rows = neighbor_graph.rows_on_nodes(graph, node, neighbor_graph.labelled_rows(evidence.every))
+    near = neighbor_graph.neighbour_rows(graph, node[evidence.rows], rows)
     known = (near >= 0).sum(1)
     other = ((near >= 0) & find_other_labels(evidence, near)).sum(1)
     testable = usable & (known >= 3)
@@ -193,23 +194,28 @@ def find_inconsistent_labels(evidence: GapEvidence) -> Found:
 def find_other_labels(evidence: GapEvidence, near: np.ndarray) -> np.ndarray:
     """Mark the neighbours (n, j) whose label is another than the sample's.
 
-    near: their rows, -1 for none. Of several labels a sample: less than half is equal.
+    near: rows of every sample, -1 for none. Of several labels a sample: less than half is equal.
     """
-    labels = evidence.labels
-    if not labels.several:
-        return evidence.label[near] != evidence.label[:, None]
+    import pandas as pd
+
+    code, labels = pd.factorize(evidence.every.label)
+    mine = code[evidence.rows]
+    if not evidence.labels.several:
+        return code[near] != mine[:, None]
     from scipy.sparse import csr_array
 
-    held = labels.given & (labels.code >= 0)
-    where = labels.of[held], labels.code[held]
-    shape = len(evidence.state), max(len(labels.names), 1)
-    has = csr_array((np.ones(held.sum(), "i4"), where), shape=shape)
-    size = np.bincount(labels.of[held], minlength=len(evidence.state))
+    members = [set(evidence.task.members(label)) for label in labels] + [set()]  # the last for none
+    names = {name: i for i, name in enumerate(sorted(set().union(*members)))}
+    where = [(row, names[name]) for row, held in enumerate(members) for name in held]
+    shape = len(members), max(len(names), 1)
+    at = np.array(where, int).reshape(-1, 2).T
+    has = csr_array((np.ones(len(where), "i4"), (at[0], at[1])), shape=shape)
+    size = np.array([len(held) for held in members])
     other = np.zeros(near.shape, bool)
     for j in range(near.shape[1]):
-        both = has.multiply(has[near[:, j]]).sum(1)
-        either = size + size[near[:, j]] - both
-        other[:, j] = 2 * both < either
+        theirs = code[near[:, j]]
+        both = has[mine].multiply(has[theirs]).sum(1)
+        other[:, j] = 2 * both < size[mine] + size[theirs] - both
     return other
 
 
@@ -221,13 +227,14 @@ def find_isolated(evidence: GapEvidence) -> Found:
     """
     from scipy.stats import binom
 
-    graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.state)
-    once = evidence.first
+    graph, node = neighbor_graph.load_nodes(evidence.bench, evidence.every)
+    every, once = evidence.every, evidence.first
     train = evidence.train[once]
     if not graph.distances.size or not train.any():
         return
     holds = np.zeros(len(graph.hashes), bool)
-    holds[node[train]] = True
+    holds[node[(every.split == "train").to_numpy() & every.label.notna().to_numpy()]] = True
+    node = node[evidence.rows]
     near, far = graph.neighbours[node], graph.distances[node]
     first = np.where((near >= 0) & holds[near], far, np.inf).min(1)
     # a heap of strangers is near to itself: the graph shows no way to train
@@ -255,10 +262,15 @@ def distance_to_train(
     """
     import faiss
 
-    vectors = neighbor_graph.load_vectors(bench, graph).astype("f4")
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors[holds])
-    cosine = index.search(vectors[nodes], 2)[0]
+    vectors = neighbor_graph.load_vectors(bench, graph)
+    asked = np.asarray(vectors[nodes], "f4")
+    best = np.full((len(nodes), 2), -1.0, "f4")
+    for start in range(0, len(vectors), BLOCK):
+        some = vectors[start : start + BLOCK][holds[start : start + BLOCK]].astype("f4")
+        if len(some) > 1:
+            found = faiss.knn(asked, some, 2, faiss.METRIC_INNER_PRODUCT)[0]
+        else:
+            found = asked @ some.T
+        best = -np.sort(-np.concatenate([best, found], 1), axis=1)[:, :2]
     # the nearest to a node of train is itself
-    nearest = np.where(holds[nodes], cosine[:, 1], cosine[:, 0])
-    return chord_distance(nearest)
+    return chord_distance(np.where(holds[nodes], best[:, 1], best[:, 0]))

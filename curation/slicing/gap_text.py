@@ -25,10 +25,13 @@ KIND_NAMES = dict(
 
 
 def say_left_out(table: pd.DataFrame) -> str:
-    """Say how many gaps were not ranked; "" where all were."""
-    if not (more := table.attrs.get("left_out", 0)):
-        return ""
-    return f"{format_count(more, 'more gap')}, less certain than these, left out"
+    """Say how many gaps were not ranked, and of which samples they are where not of all; else ""."""
+    out, (drawn, n) = [], table.attrs.get("drawn", (0, 0))
+    if more := table.attrs.get("left_out", 0):
+        out.append(f"{format_count(more, 'more gap')}, less certain than these, left out")
+    if drawn < n:
+        out.append(f"of a fixed sample of {drawn:,} of {n:,}, as each label of each split")
+    return "; ".join(out)
 
 
 def say_unit(table: pd.DataFrame) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.curation.label_quality import judges, scoring
+from assay.curation.label_quality import judges
 from assay.curation.slicing import cluster_names, clusters, gap_text
-from assay.curation.slicing.gap_evidence import COLUMNS, GapEvidence
+from assay.curation.slicing.gap_evidence import COLUMNS, GapEvidence, draw_kept
 from assay.curation.slicing.gap_kinds import find_candidates
 from assay.curation.slicing.gap_ranking import rank_gaps
 from assay.curation.splits import LOCKED
@@ -39,7 +39,8 @@ def find_gaps(bench: Bench, version: str = "HEAD", run: str | None = None) -> pd
     several labels a sample each class that label or prediction names is asked for by itself.
     `flagged` is the share of these labels in the region that look wrong themselves. The list and
     what lies in each gap are kept in arrays/gaps.npz until the next one. Of each kind 200 are ranked; attrs left_out
-    counts the others.
+    counts the others. Of more than a million samples the list is of a fixed sample of these; attrs drawn is (samples
+    that it is of, all of them).
     """
     kept, asked = load_arrays(bench.arrays / "gaps.npz"), describe_request(bench, version, run)
     if asked == read_request(kept):
@@ -75,6 +76,7 @@ def search_gaps(bench: Bench, version: str, run: str | None) -> dict[str, np.nda
         ids=np.concatenate([*ids, np.empty(0, "S32")]),
         sizes=np.array([len(i) for i in ids], int),
         left_out=np.array(evidence.left_out),
+        drawn=np.array([len(evidence.state), len(evidence.every)]),
     )
 
 
@@ -95,6 +97,7 @@ def read_table(kept: dict) -> pd.DataFrame:
 
     table = pd.DataFrame(read_rows(kept), columns=COLUMNS)
     table.attrs["left_out"] = int(kept.get("left_out", 0))
+    table.attrs["drawn"] = tuple(np.asarray(kept.get("drawn", (0, 0))).tolist())
     return table
 
 
@@ -152,18 +155,13 @@ def hash_content(bench: Bench, version: str, run: str | None) -> str:
     That is what the version holds but test and guard, what judges it, the clusters and their
     names.
     """
-    state, now = bench.state(version), bench.state()
-    at = clusters.assign_clusters(bench, now)
-    named = cluster_names.load_given_names(bench, now, at, "fine")
+    now, (every, rows) = clusters.current_clusters(bench, bench.state()), draw_kept(bench, version)
+    state = every.iloc[rows]
+    named = cluster_names.load_given_names(bench, "fine")
     # what is decided is not flagged
     decided = sha256(state.reviewed.to_numpy(bool).tobytes()).hexdigest()
-    held = [
-        states.hash_tree(scoring.without_locked(state)),
-        decided,
-        judges.judge_key(bench, version),
-    ]
-    made = [clusters.current_clusters(bench, now).key, named]
-    return sha256(json.dumps([*held, run, *made]).encode()).hexdigest()
+    held = [states.hash_tree(state), decided, len(every), judges.judge_key(bench, version)]
+    return sha256(json.dumps([*held, run, now.key, named]).encode()).hexdigest()
 
 
 # ---- one gap of the list

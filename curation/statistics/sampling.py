@@ -17,6 +17,7 @@ DRAW_VERSION = 2
 # names the one random order of a bench; it depends on sample ids alone, so an import does not
 # reshuffle it
 SEED = 0
+MOST_DRAWN = 1_000_000  # samples that tell of all: a share of them is known to .1 points
 
 
 def shuffle_samples(
@@ -48,6 +49,25 @@ def draw_numbers(
     key = (str(purpose) if seed is None else f"{purpose} {seed}").encode()
     drawn = b"".join([blake2b(s.encode(), digest_size=8, key=key).digest() for s in samples])
     return np.frombuffer(drawn, ">u8")
+
+
+def draw_stratified(state: pd.DataFrame, most: int) -> np.ndarray:
+    """Draw at most so many samples, of each label of each split the same share: their rows, sorted.
+
+    Of each stratum at least one. It depends on ids alone, so additions change few. All rows where they are no more.
+    """
+    import pandas as pd
+
+    n = len(state)
+    if n <= most:
+        return np.arange(n)
+    label, split = (pd.factorize(state[name])[0] + 1 for name in ("label", "split"))
+    stratum = pd.factorize(split * (int(label.max()) + 1) + label)[0]
+    order = np.lexsort((draw_numbers(state.index, "stratified"), stratum))
+    size = np.bincount(stratum)
+    place = np.arange(n) - np.repeat(np.cumsum(size) - size, size)
+    wanted = np.maximum(1, most * size // n)
+    return np.sort(order[place < wanted[stratum[order]]])
 
 
 def random_stratum(state: pd.DataFrame) -> pd.Index:

@@ -105,7 +105,7 @@ class Rows:
     ) -> None:
         """Row i is row[i] of arrays[shard[i]]; `files` are those of the arrays."""
         self.arrays, self.shard, self.row, self.files = arrays, shard, row, files
-        self.shape = (len(row), arrays[0].shape[1] if arrays else 0)
+        self.shape = (len(row), *arrays[0].shape[1:]) if arrays else (0, 0)
 
     def __len__(self) -> int:
         return len(self.row)

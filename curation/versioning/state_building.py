@@ -148,6 +148,14 @@ def write_parts(
 # ---- what is asked of benches of any size
 
 
+def read_state(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
+    """Read every sample at a position: see states.read_state. Of a large bench from its parts."""
+    if not is_large(bench):
+        return states.read_state(bench, version)
+    upto = find_position(bench, version)
+    return states.remember_state(bench, upto, lambda: open_state(bench, upto).frame())
+
+
 def read_part_of_state(
     bench: Bench,
     version: str | int,

@@ -45,7 +45,8 @@ FEW = (
 )
 MOST_AT_ONCE = 8_000_000  # samples of which what stands is written down at a time: 4 GB
 TAIL = 100_000  # edits that are read after what was written down: 10 ms
-MOST_KEPT = 6  # states that a bench remembers
+MOST_KEPT = 6  # states that a bench remembers,
+MOST_ROWS = 12_000_000  # of so many samples in all: 3 GB
 
 
 def read_state(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
@@ -114,8 +115,13 @@ def remember_state(bench: Bench, key: Hashable, make: Callable[[], pd.DataFrame]
 
 
 def remember(bench: Bench, key: Hashable, found: Any) -> None:
-    """Remember a state, and the last few others."""
-    bench.states = dict([*bench.states.items(), (key, found)][-MOST_KEPT:])
+    """Remember a state, and the last few others; of a large bench fewer."""
+    kept = [*bench.states.items(), (key, found)][-MOST_KEPT:]
+    sizes = [
+        len(of) if hasattr(of, "columns") else 0 for _, of in kept[::-1]
+    ]  # else it is in parts
+    rows = np.cumsum(sizes)[::-1]
+    bench.states = dict(pair for pair, n in zip(kept, rows) if n <= MOST_ROWS or pair[1] is found)
 
 
 def read_state_at(con: duckdb.DuckDBPyConnection, upto: int) -> pd.DataFrame:

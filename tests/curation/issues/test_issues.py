@@ -260,11 +260,15 @@ def test_neighbours_across_two_groups_against_counting():
     X = rng.normal(size=(600, 5))
     near = NearestNeighbors(n_neighbors=11).fit(X).kneighbors(return_distance=False)[:, :10]
     side = rng.integers(0, 2, 600)
-    p = [drift.measure_crossing(near, rng.permutation(side), rng)[2] for _ in range(60)]
-    assert np.mean(np.array(p) < 0.05) < 0.15, "of one distribution"
+    found = [drift.measure_crossing(near, rng.permutation(side)) for _ in range(400)]
+    assert np.mean([of.p < 0.05 for of in found]) < 0.1, "of one distribution"
+    shares = [of.share for of in found]
+    assert np.isclose(np.mean(shares), 1, atol=0.005), "the mean of permutations"
+    low, high = found[0].interval
+    assert np.isclose(high - low, 2 * 1.96 * np.std(shares), rtol=0.1), "and their spread"
     X[side == 1] += 0.7
     near = NearestNeighbors(n_neighbors=11).fit(X).kneighbors(return_distance=False)[:, :10]
-    share, (low, high), p = drift.measure_crossing(near, side, rng)
+    share, (low, high), p = drift.measure_crossing(near, side)
     by_hand = np.mean([side[i] != side[j] for i in range(600) for j in near[i]])
     m = side.sum()
     assert (

@@ -32,7 +32,8 @@ def test_a_mode_that_train_lacks_gets_a_cluster_of_its_own():
     V = np.eye(4)[heap] + 0.1 * rng.standard_normal((400, 4))
     V = (V / np.linalg.norm(V, axis=1, keepdims=True)).astype("f4")
     test = np.arange(400) >= 300
-    at, centres = clusters.kmeans(V, ~test)
+    at, centres, cosine = clusters.kmeans(V, ~test)
+    assert np.allclose(cosine, (V * centres[at]).sum(1), atol=1e-5)
     parts = {c: set(heap[at == c]) for c in set(at)}
     assert all(len(heaps) == 1 for heaps in parts.values()) and set().union(*parts.values()) == {
         0,
