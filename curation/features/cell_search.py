@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,21 @@ from assay.curation.features.candidate_lists import (
     refine_lists,
 )
 from assay.curation.features.cells import (
+    COARSE,
+    POLISHED,
     SIZE,
     Cells,
+    arrange_cells,
     assign_cells,
-    fit_cells,
+    average_members,
+    find_centroids,
+    fit_centroids,
     group_members,
     join_cell,
     sample_rows,
+    sum_members,
 )
-from assay.curation.storage.stages import Arrays, Part, Stages, stage
+from assay.curation.storage.stages import Arrays, Part, Stages, open_array, stage
 
 JOINED = 20  # candidates that a cell gives each of its members
 REFINEMENTS = 2  # rounds of neighbours' neighbours
@@ -39,8 +46,9 @@ class CellSearch:
     """The search among n unit vectors V (n, p); with `stages` on their workers, else in threads."""
 
     def __init__(self, V: np.ndarray, stages: Stages | None = None) -> None:
-        self.V, self.stages, n = V, stages, len(V)
+        self.stages, n = stages, len(V)
         self.vectors = self.share(V)
+        self.V = open_array(self.vectors) if isinstance(self.vectors, Path) else V
         self.starts = range(0, n, SHARD)
         self.order = np.arange(n)  # rows that lie near each other together, once they have cells
 
@@ -62,20 +70,54 @@ class CellSearch:
     def find(self, count: int) -> np.ndarray:
         """Find `count` candidates for the neighbours of each vector: lists (n, count), see candidate_lists."""
         n = len(self.V)
-        fitting = self.each(
-            fit_sample, [Part({})], vectors=self.vectors, number=max(1, round(n / SIZE))
-        )
-        (cells,) = fitting
-        shards = (
-            Part(dict(start=np.array(i), end=np.array(min(i + SHARD, n)))) for i in self.starts
-        )
-        found = self.each(assign_rows, shards, vectors=self.vectors, **cells)
+        cells = self.fit(max(1, round(n / SIZE)))
+        found = self.each(assign_rows, cut(n), vectors=self.vectors, **cells._asdict())
         assigned = np.concatenate([made["assigned"] for made in found])
         self.order = np.argsort(assigned[:, 0], kind="stable")
-        lists = self.join(group_members(assigned), count)
+        members = group_members(assigned)
+        del assigned
+        lists: np.ndarray | None = self.join(members, count)
         for _ in range(REFINEMENTS):
-            lists = self.refine(lists)
+            shared, lists = self.share(lists), None  # in a file it takes no memory here
+            lists = self.refine(shared, count)
         return lists
+
+    def fit(self, count: int) -> Cells:
+        """Fit about `count` cells on a sample of the vectors."""
+        sample = self.V[sample_rows(len(self.V), count)]
+        m, shared = len(sample), self.share(sample)
+        (made,) = self.each(fit_coarse, [Part({})], sample=shared, count=round(count**0.5))
+        coarse = made["centroids"]
+        found = self.each(assign_coarse, cut(m), sample=shared, coarse=coarse)
+        nearest = np.concatenate([made["nearest"] for made in found])
+        order = np.argsort(nearest, kind="stable")
+        # a coarse cell has fine ones as it has vectors, so that these are of about one size
+        size = np.bincount(nearest, minlength=len(coarse))
+        wanted, ends = np.round(count * size / m).astype(int), np.cumsum(size)
+        groups = np.split(np.arange(len(coarse)), np.unique(np.searchsorted(ends, cut_at(m)[1:-1])))
+        parts = (
+            Part(
+                dict(
+                    rows=order[ends[i[0]] - size[i[0]] : ends[i[-1]]],
+                    size=size[i],
+                    wanted=wanted[i],
+                )
+            )
+            for i in groups
+            if len(i)
+        )
+        made = self.each(fit_fine, parts, sample=shared)
+        fine = np.concatenate([found["centroids"] for found in made])
+        cells = arrange_cells(coarse, np.concatenate([fine, coarse[size == 0]]))
+        for _ in range(POLISHED):
+            sums = np.zeros(cells.fine.shape)
+            met = np.zeros(len(sums), bool)
+            for found in self.each(sum_cells, cut(m), sample=shared, **cells._asdict()):
+                sums[found["some"]] += found["sums"]
+                met[found["some"]] = True
+            some = np.flatnonzero(met)
+            cells = arrange_cells(cells.coarse, average_members(cells.fine, some, sums[some]))
+        return cells
 
     def join(self, members: np.ndarray, count: int) -> np.ndarray:
         """Compare the members of each cell, and merge what each row found: lists (n, count)."""
@@ -90,12 +132,14 @@ class CellSearch:
             lists[rows] = merge_lists(np.concatenate([lists[rows], made["lists"]], 1), count)
         return lists
 
-    def refine(self, lists: np.ndarray) -> np.ndarray:
-        """Look at the neighbours' neighbours of each row once: lists (n, c)."""
-        refined, shared = np.empty_like(lists), self.share(lists)
+    def refine(self, lists: Any, count: int) -> np.ndarray:
+        """Look at the neighbours' neighbours of each row once: lists (n, count).
+
+        lists: as shared."""
+        refined = np.empty((len(self.V), count), "u8")
         shards = [near_rows(self.order[i : i + SHARD]) for i in self.starts]
         parts = (Part(dict(rows=rows)) for rows in shards)
-        found = self.each(refine_rows, parts, vectors=self.vectors, lists=shared)
+        found = self.each(refine_rows, parts, vectors=self.vectors, lists=lists)
         for rows, made in zip(shards, found):
             refined[rows] = made["lists"]
         return refined
@@ -119,6 +163,16 @@ class CellSearch:
         for rows, made in zip(shards, found):
             near[rows], far[rows] = made["near"], made["far"]
         return near, far
+
+
+def cut_at(n: int) -> np.ndarray:
+    """Say where the shards of n rows begin, and the last ends."""
+    return np.r_[np.arange(0, n, SHARD), n]
+
+
+def cut(n: int) -> Iterator[Part]:
+    """Cut n rows into shards: where each begins and ends."""
+    return (Part(dict(start=a, end=b)) for a, b in zip(cut_at(n), cut_at(n)[1:]))
 
 
 def near_rows(order: np.ndarray) -> np.ndarray:
@@ -151,9 +205,46 @@ class Picked:
 
 
 @stage(1)
-def fit_sample(vectors: np.ndarray, number: int) -> Arrays:
-    """Fit about so many cells on a sample of vectors (n, p): see cells.Cells."""
-    return fit_cells(vectors[sample_rows(len(vectors), number)], number)._asdict()
+def fit_coarse(sample: np.ndarray, count: int) -> Arrays:
+    """Fit coarse centroids on a sample of vectors (m, p), or on every second, third, ... of them."""
+    step = max(1, len(sample) // (COARSE * count))
+    return dict(centroids=fit_centroids(np.asarray(sample[::step], "f4"), count))
+
+
+@stage(1)
+def assign_coarse(start: int, end: int, sample: np.ndarray, coarse: np.ndarray) -> Arrays:
+    """Assign the rows of a sample from start to end to their coarse cells."""
+    V = np.ascontiguousarray(sample[int(start) : int(end)], "f4")
+    return dict(nearest=candidate_ids(find_centroids(V, coarse, 1))[:, 0])
+
+
+@stage(1)
+def fit_fine(rows: np.ndarray, size: np.ndarray, wanted: np.ndarray, sample: np.ndarray) -> Arrays:
+    """Fit the fine centroids of some coarse cells on their vectors: sample[rows], one cell's after the other's.
+
+    size, wanted (c,): vectors of each, and how many centroids."""
+    parts = np.split(rows, np.cumsum(size)[:-1])
+    found = [
+        fit_centroids(np.asarray(sample[part], "f4"), int(count))
+        for part, count in zip(parts, wanted)
+        if len(part)
+    ]
+    return dict(centroids=np.concatenate([np.empty((0, sample.shape[1]), "f4"), *found]))
+
+
+@stage(1)
+def sum_cells(
+    start: int,
+    end: int,
+    sample: np.ndarray,
+    coarse: np.ndarray,
+    fine: np.ndarray,
+    starts: np.ndarray,
+) -> Arrays:
+    """Sum the rows of a sample from start to end by their nearest cell."""
+    V = np.ascontiguousarray(sample[int(start) : int(end)], "f4")
+    some, sums = sum_members(V, assign_cells(V, Cells(coarse, fine, starts))[:, 0])
+    return dict(some=some, sums=sums)
 
 
 @stage(1)

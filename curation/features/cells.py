@@ -24,7 +24,8 @@ from assay.curation.features.reduction import normalize_rows
 SIZE = 300  # vectors whose nearest cell a cell is, on average
 EACH = 8  # cells of a vector
 PROBED = 12  # coarse cells in which the fine ones are looked up
-FITTED = 50  # vectors of the sample for each cell
+FITTED = 50  # vectors of the sample for each cell,
+COARSE = 1000  # and for each coarse cell at most
 LARGEST = 4000  # members of a cell; a larger one is cut, or its pairs would be too many
 ROUNDS = 10  # of k-means
 POLISHED = 3  # rounds of k-means over all fine cells together
@@ -43,41 +44,28 @@ def sample_rows(n: int, count: int) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(n)[: FITTED * count])
 
 
-def fit_cells(sample: np.ndarray, count: int) -> Cells:
-    """Fit about `count` cells on a sample of unit vectors (m, p)."""
-    sample = np.asarray(sample, "f4")
-    coarse = fit_centroids(sample, round(count**0.5))
-    nearest = candidate_ids(find_centroids(sample, coarse, 1))[:, 0]
-    parts = [sample[nearest == i] for i in range(len(coarse))]
-    # a coarse cell has fine ones as it has vectors, so that these are of about one size
-    fine = [
-        fit_centroids(part, round(count * len(part) / len(sample))) if len(part) else coarse[[i]]
-        for i, part in enumerate(parts)
-    ]
-    cells = arrange_cells(coarse, np.concatenate(fine))
-    for _ in range(POLISHED):
-        nearest = assign_cells(sample, cells)[:, 0]
-        cells = arrange_cells(cells.coarse, average_members(sample, nearest, cells.fine))
-    return cells
-
-
 def arrange_cells(coarse: np.ndarray, fine: np.ndarray) -> Cells:
     """Sort fine centroids (k, p) by the nearest coarse one, and centre these anew."""
     nearest = candidate_ids(find_centroids(fine, coarse, 1))[:, 0]
     order = np.argsort(nearest, kind="stable")
     some, starts = np.unique(nearest[order], return_index=True)
-    coarse = average_members(fine, nearest, coarse)[some]
+    coarse = average_members(coarse, *sum_members(fine, nearest))[some]
     return Cells(coarse, fine[order], np.r_[starts, len(fine)])
 
 
-def average_members(V: np.ndarray, nearest: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Average the unit vectors V (m, p) of each centroid; one without any stays.
+def sum_members(V: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the unit vectors V (m, p) of each centroid: (those with any (s,), sums (s, p)).
 
     nearest (m,): which centroid is whose."""
     order = np.argsort(nearest, kind="stable")
     some, starts = np.unique(nearest[order], return_index=True)
+    return some, np.add.reduceat(V[order], starts, axis=0, dtype="f8")
+
+
+def average_members(centroids: np.ndarray, some: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Give the centroids (k, p) anew of sums (s, p) of the members of `some` (s,); the others stay."""
     means = centroids.copy()
-    means[some] = normalize_rows(np.add.reduceat(V[order], starts, axis=0, dtype="f8"))
+    means[some] = normalize_rows(sums)
     return means
 
 

@@ -87,16 +87,17 @@ def build_graph(X: np.ndarray) -> NeighborLists:
 
 def build_in_cells(X: np.ndarray, basis: Basis) -> NeighborLists:
     """Find the K nearest neighbours of X (n, d) by cells: memory for no more than the lists and n x p float16."""
-    vectors = project_vectors(X, basis.mean, basis.axes, "f2")
     # up to 128 numbers the components are a rotation of all of them: fewer candidates will do
-    count = CANDIDATES if X.shape[1] > vectors.shape[1] else 2 * K
+    count = CANDIDATES if X.shape[1] > basis.axes.shape[1] else 2 * K
     sharding = getattr(X, "sharding", None)
+    vectors = project_vectors(X, basis.mean, basis.axes, "f2")
     search = CellSearch(vectors, sharding and sharding.stages)
+    del vectors
     lists = search.find(count)
     found = search.rank(X, lists, basis.mean, basis.scale, K)
     last = lists[:, -1:]
     reach = np.where(last == NONE, -1, 1 - candidate_distances(last) ** 2 / 2)[:, 0]
-    return NeighborLists(*found, *basis, vectors, reach.astype("f4"), np.array(len(X)))
+    return NeighborLists(*found, *basis, search.V, reach.astype("f4"), np.array(len(X)))
 
 
 def graph_key(of: str, hashes: np.ndarray) -> str:

@@ -7,7 +7,8 @@ of many, the parts that they touch are written anew, and the others stay.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -179,6 +180,31 @@ def read_part_of_state(
         rows = state.locate(ids)
         rows = rows[rows >= 0]
     return state.frame(rows, names)
+
+
+def read_samples_of(bench: Bench, source: str, splits: Collection[str]) -> pd.DataFrame:
+    """Read the newest state of the samples of a source, and of those of some splits."""
+    if not is_large(bench):
+        state = bench.state()
+        return state[(state.source == source) | state.split.isin(list(splits))]
+    state = open_state(bench)
+    theirs = state.find(lambda part: part.isin("split", splits), ("split",))
+    with bench.connect() as con:
+        asked = "select rowid as row from samples where source = ?"
+        mine = con.execute(asked, [source]).fetchnumpy()["row"]
+    return state.frame(np.union1d(theirs, mine))
+
+
+def count_kept(bench: Bench) -> Counter[tuple[str, str | None]]:
+    """Count the kept samples of the newest state: {(split, label): n}."""
+    out: Counter[tuple[str, str | None]] = Counter()
+    if is_large(bench):
+        for (split, label, keep, _), n in open_state(bench).counts.items():
+            out[split, label] += n * keep
+        return out
+    kept = bench.frame()
+    out.update(zip(kept.split, kept.label.where(kept.label.notna(), None)))
+    return out
 
 
 def check_columns(names: Sequence[str] | None) -> None:

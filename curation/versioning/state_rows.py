@@ -27,8 +27,13 @@ def read_fixed(
 
     names = ", ".join(["id as sample", *columns])
     if rows is None:
-        asked = f"select {names} from samples where rowid < {total} order by rowid"
-        return con.sql(asked).to_arrow_table()
+        # in order as it lies there: to sort ten million takes 2.4 GB
+        found = con.sql(f"select {names}, rowid as n from samples where rowid < {total}")
+        table = found.to_arrow_table()
+        row = table["n"].to_numpy()
+        if (np.diff(row) < 0).any():
+            table = table.take(np.argsort(row))
+        return table.drop_columns("n")
     con.register("asked", pa.table(dict(row=rows, n=np.arange(len(rows)))))
     return con.sql(
         f"select {names} from samples join asked on samples.rowid = asked.row order by n"

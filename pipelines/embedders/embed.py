@@ -16,7 +16,7 @@ import numpy as np
 from assay.curation.errors import UserError
 from assay.curation.media.base import MediaType, load_stored, media_of, media_type
 from assay.curation.storage.interface import Bench, Progress
-from assay.curation.storage.shards import Rows, Shards
+from assay.curation.storage.shards import Shards
 from assay.curation.storage.stored_shards import fill_shards, missing_parts
 from assay.curation.system import processes
 from assay.pipelines.embedders.base import find_embedder, known_embedder
@@ -29,9 +29,17 @@ SHARD = 4096  # rows a killed scan can lose
 class Embedded(NamedTuple):
     """Vectors of some samples, and how they came."""
 
-    rows: Rows  # (n, d), lazy
+    shards: Shards  # they are among these
     new: int  # how many had to be embedded
-    folder: str  # its name under arrays/embeddings
+
+    @property
+    def folder(self) -> str:
+        """Its name under arrays/embeddings."""
+        return self.shards.folder.name
+
+    @property
+    def dimensions(self) -> int:
+        return self.shards.arrays[0].shape[1] if self.shards.arrays else 0
 
 
 def embed_images(
@@ -53,7 +61,7 @@ def embed_images(
     if known:
         shards = Shards(bench.arrays / "embeddings" / known.version())
         if (shards.find(np.asarray(hashes, "S32")) >= 0).all():  # no other process for nothing
-            return Embedded(shards.rows(hashes), 0, shards.folder.name)
+            return Embedded(shards, 0)
         env = dict(ASSAY_ENGINE=known.engine()) if known.engine() else {}
     try:
         new, folder = isolated.run_isolated(
@@ -69,7 +77,7 @@ def embed_images(
             f"expected {name} to embed the samples, found that its process {e}",
             "what is embedded is kept: run it again",
         ) from None
-    return Embedded(Shards(bench.arrays / "embeddings" / folder).rows(hashes), new, folder)
+    return Embedded(Shards(bench.arrays / "embeddings" / folder), new)
 
 
 def embed_in_child(bench: Bench, tell: Callable, embedder: str, shard: int) -> tuple[int, str]:
@@ -108,7 +116,7 @@ def embed_here(
             told = progress and partial(tell_more, progress, start, len(todo))
             shards.append(todo[rows], run_embedder(embedder, run, stored.take(rows), told))
         shards = Shards(shards.folder)
-    return Embedded(shards.rows(hashes), len(todo), folder)
+    return Embedded(shards, len(todo))
 
 
 def tell_more(progress: Progress, before: int, total: int, done: int) -> None:
@@ -151,7 +159,7 @@ def embed_shards(bench: Bench, hashes: Sequence[str], name: str) -> Embedded:
     new = fill_shards(
         bench, f"embed by {name}", kept, load_stored(bench), hashes, embed_shard, given
     )
-    return Embedded(Shards(kept).rows(hashes), new, folder)
+    return Embedded(Shards(kept), new)
 
 
 def embed_shard(

@@ -243,7 +243,8 @@ def freeze_test_split(
     """
     after = state_after(incoming)
     test = after[after.keep & (after["split"] == "test")].assign(label=None)
-    frozen = bench.rules().get("test") if len(incoming.state) else None
+    there = bench.rows("select 1 from samples limit 1")
+    frozen = bench.rules().get("test") if there else None
     tree = hash_tree(test)
     still_audited = frozen and frozen["audited"] and frozen["hash"] == tree and not relabelled
     audited = options.audited_test or bool(still_audited)
@@ -259,7 +260,7 @@ def freeze_test_split(
 
 
 def state_after(incoming: Incoming) -> pd.DataFrame:
-    """Return the bench's state as it will be after the import.
+    """Return the state after the import of what it may touch.
 
     Of labels it says nothing.
     """

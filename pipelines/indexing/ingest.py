@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,12 +23,13 @@ from assay.curation.media.stream_decoding import StreamDecoder
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.storage.schema import new_batch
-from assay.curation.tasks.base import OtherTask, explode_labels, find_task, list_members, task_of
+from assay.curation.tasks.base import OtherTask, explode_labels, find_task, task_of
 from assay.curation.text import check_text, format_count
 from assay.curation.versioning import class_names
 from assay.curation.versioning.changes import find_known_labels
 from assay.curation.versioning.class_changes import declare_classes
-from assay.curation.versioning.similar_names import DIFFER, find_similar_names
+from assay.curation.versioning.similar_names import DIFFER, group_similar_names
+from assay.curation.versioning.state_building import count_kept
 from assay.pipelines.indexing.import_edits import ImportEdits, make_edits
 from assay.pipelines.indexing.recognition import Incoming, recognise_rows
 from assay.pipelines.indexing.usable_rows import decode_rows
@@ -276,8 +278,11 @@ def find_removed_images(incoming: Incoming, path: str) -> dict[str, str]:
 
 def summarise_import(bench: Bench, incoming: Incoming, edits: ImportEdits) -> dict:
     """Count what an import changed, and what the bench holds now."""
-    kept = bench.frame()
-    counts = kept["split"].value_counts()
+    kept = count_kept(bench)
+    splits, labels = Counter(), Counter()
+    for (split, label), n in kept.items():
+        splits[split] += n
+        labels[label] += n
     order = ("train", "val", "test", "pool", "guard")
     return dict(
         source=incoming.name,
@@ -288,10 +293,10 @@ def summarise_import(bench: Bench, incoming: Incoming, edits: ImportEdits) -> di
         relabelled=edits.relabelled,
         left_alone=edits.left_alone,
         votes=len(edits.votes),
-        samples=len(kept),
-        classes=len(list_members(task_of(bench), kept.label)),
-        unlabelled=int(kept.label.isna().sum()),
-        splits={split: int(counts[split]) for split in order if split in counts},
+        samples=kept.total(),
+        classes=len(count_classes(bench, labels)),
+        unlabelled=labels[None],
+        splits={split: splits[split] for split in order if splits[split]},
     )
 
 
@@ -316,9 +321,21 @@ def describe_ignored(incoming: Incoming) -> Iterator[str]:
 
 def describe_similar_classes(bench: Bench) -> Iterator[str]:
     """Describe classes whose names a person would take for one another."""
-    for group in find_similar_names(explode_labels(task_of(bench), bench.frame().label)):
+    counted: Counter[str | None] = Counter()
+    for (_, label), n in count_kept(bench).items():
+        counted[label] += n
+    for group in group_similar_names(count_classes(bench, counted)):
         others = ", ".join(f"{name!r} ({n:,})" for name, n in group.others.items())
         yield (
             f"these classes {DIFFER} alone: {group.name!r} ({group.n:,}), {others}."
             f" If they are one: {group.command(bench.given)}"
         )
+
+
+def count_classes(bench: Bench, labels: Counter[str | None]) -> Counter[str]:
+    """Count the samples of each class, by how many have each label."""
+    task, out = task_of(bench), Counter[str]()
+    for label, n in labels.items():
+        for name in task.members(label) if label is not None else ():
+            out[name] += n
+    return +out

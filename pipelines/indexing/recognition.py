@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from assay.curation.formats.split_shares import Shares
 from assay.curation.formats.splits import make_splits
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import find_task, name_strata
+from assay.curation.versioning.pointers import register_values
+from assay.curation.versioning.state_building import read_samples_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,9 @@ class Incoming:
     # row is already, or None), parent (the sample of this key before its bytes changed, or None),
     # named_split (what the source says), freed (it waited in pool for the label that it has now)
     frame: pd.DataFrame
-    state: pd.DataFrame  # the bench before the import
+    state: (
+        pd.DataFrame
+    )  # what the import may touch, as it was: the source's samples, and the test split
     old: pd.DataFrame  # the samples that the source brought before
     taken_away: set[str]  # samples that an import took away
 
@@ -60,7 +64,7 @@ def recognise_rows(
 
     Raises UserError for samples that another source brought.
     """
-    state = bench.state()
+    state = read_samples_of(bench, name, ("test",))
     old = state[state.source == name]
     if options.shares and len(old):
         raise UserError(
@@ -74,10 +78,12 @@ def recognise_rows(
     else:
         known_as = match_rows(frame, old, taken_away)
     frame["known_as"] = object_column(known_as, frame.index)
-    frame.index = name_samples(name, frame, set(state.index))
-    foreign = [i for i in frame.index if i in state.index and i not in old.index]
+    find_source = partial(find_sources, bench)
+    frame.index = name_samples(name, frame, find_source)
+    there = find_source(frame.index)
+    foreign = [i for i in frame.index if i in there and i not in old.index]
     if foreign:
-        other = state.source[foreign[0]]
+        other = there[foreign[0]]
         raise UserError(
             f"expected new samples from {source.name}, found {len(foreign):,} that source {other} brought already",
             f"import it as that source: --as {other}",
@@ -126,19 +132,34 @@ def match_rows(frame: pd.DataFrame, old: pd.DataFrame, taken_away: set[str]) -> 
     return [found.get(n) for n in range(len(rows))]
 
 
-def name_samples(source: str, frame: pd.DataFrame, taken: set[str]) -> list[str]:
-    """Name each row: its sample, its own id, or a new one."""
-    ids, exported = [], "id" in frame
-    for row in frame.itertuples():
-        if row.known_as or exported:
-            ids.append(row.known_as or row.id)
-            continue
-        i, n = make_sample_id(source, row.key, row.content_hash), 0
-        while i in taken:  # by a sample that moved away from this very key
-            n += 1
-            i = make_sample_id(source, row.key, f"{row.content_hash} {n}")
-        ids.append(i)
+def name_samples(
+    source: str, frame: pd.DataFrame, find_taken: Callable[[list[str]], Collection[str]]
+) -> list[str]:
+    """Name each row: its sample, its own id, or a new one.
+
+    find_taken(ids): which of them samples have.
+    """
+    if "id" in frame:
+        return [known or own for known, own in zip(frame.known_as, frame.id)]
+    rows = list(zip(frame.known_as, frame.key, frame.content_hash))
+    ids = [known or make_sample_id(source, key, content) for known, key, content in rows]
+    left, n = [i for i, row in enumerate(rows) if not row[0]], 0
+    # taken by a sample that moved away from this very key
+    while left:
+        taken, n = find_taken([ids[i] for i in left]), n + 1
+        left = [i for i in left if ids[i] in taken]
+        for i in left:
+            _, key, content = rows[i]
+            ids[i] = make_sample_id(source, key, f"{content} {n}")
     return ids
+
+
+def find_sources(bench: Bench, ids: Iterable[str]) -> dict[str, str]:
+    """Find which of some ids samples have: {id: the source of its sample}."""
+    with bench.connect() as con:
+        register_values(con, "asked", list(ids))
+        asked = "select id, source from samples semi join asked on id = asked.sample"
+        return dict(con.execute(asked).fetchall())
 
 
 def keep_splits(frame: pd.DataFrame, old: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ from assay.curation.errors import UserError
 from assay.curation.features import graph_updates, knn, neighbor_graph
 from assay.curation.features.neighbor_graph import Graph
 from assay.curation.features.scan_settings import is_scanned, read_settings
-from assay.curation.issues import finders, image_properties, leakage
+from assay.curation.issues import finders, image_properties, leakage, text_quality
 from assay.curation.issues.base import ScanView
 from assay.curation.label_quality import live
 from assay.curation.label_quality.judges import fit_probe
@@ -109,6 +109,8 @@ def scan_shard(bench: Bench, options: ScanOptions) -> NoReturn:
     fills += [partial(embed_further, bench, state, options, silent, None)]
     if media_of(bench).column is None:
         fills += [partial(measure_quality, bench, state, silent, None)]
+    if media_of(bench).name in text_quality.FINDER.media:
+        fills += [ScanView(bench, leakage.ignore_leakage_holdout(bench, state)).measure_texts]
     for fill in fills:
         try:
             fill()
@@ -228,7 +230,7 @@ def embed_samples(
     engine = known.engine() if known else None
     say(
         f"embed       {embedded.new:,} of {format_count(len(state), media_of(bench).name)} were new to {name}"
-        f"{f' ({engine})' if engine else ''}, {format_count(embedded.rows.shape[1], 'number')} each"
+        f"{f' ({engine})' if engine else ''}, {format_count(embedded.dimensions, 'number')} each"
     )
     return embedded.folder, engine
 
@@ -256,7 +258,7 @@ def embed_further(
     embedded = embed_images(bench, state.content_hash, second, step, options.patience)
     say(
         f"embed       {embedded.new:,} of {format_count(len(state), media.name)} were new to {second}, "
-        f"{format_count(embedded.rows.shape[1], 'number')} each"
+        f"{format_count(embedded.dimensions, 'number')} each"
     )
     return embedded.folder
 

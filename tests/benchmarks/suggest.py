@@ -63,7 +63,7 @@ def data(folder, name):
             ingest(bench, manifest.with_name("true.csv"), "benchmark")
     state = bench.state()
     state = state[state.label.notna() & state["split"].isin(("train", "val", "test"))]
-    _, _, model = embed_images(bench, state.content_hash, "lite0", None)
+    model = embed_images(bench, state.content_hash, "lite0", None).folder
     X = np.asarray(Shards(bench.arrays / "embeddings" / model).rows(state.content_hash))
     return (
         X,

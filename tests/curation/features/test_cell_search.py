@@ -71,7 +71,7 @@ def test_shards_change_no_byte(size, monkeypatch, tmp_path):
 def test_cells_are_assigned_and_joined_alike_in_any_order():
     """As an engine does it: shards assigned one by one and backwards, cells joined backwards, some of them twice."""
     V = unit_vectors(3000)
-    fitted = cells.fit_cells(V[cells.sample_rows(3000, 10)], 10)
+    fitted = CellSearch(V).fit(10)
     whole = cells.group_members(cells.assign_cells(V, fitted))
     ends = [0, 1, 20, 1000, 2999, 3000]
     parts = [

@@ -311,7 +311,11 @@ def test_no_model_that_came_with_a_bench_is_loaded(tmp_path, monkeypatch):
     theirs = bench.arrays / "embeddings" / "lite0-128-fp32" / "model.onnx"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"what a stranger made")
-    vectors, new, _ = embed_here(bench, bench.state().content_hash, "lite0")
+    embedded, hashes = (
+        embed_here(bench, bench.state().content_hash, "lite0"),
+        bench.state().content_hash,
+    )
+    vectors, new = embedded.shards.rows(hashes), embedded.new
     assert new == 20 and vectors.shape == (20, 1168)
     ours = list(cache_folder("models").glob("lite0-128-fp32-*"))
     assert (
