@@ -12,12 +12,14 @@ from PIL import Image
 
 import assay
 from assay import UserError
+from assay.curation.features import neighbor_graph
 from assay.curation.predictions import model_errors
 from assay.curation.slicing import (
     cluster_table,
     clusters,
     gap_evidence,
     gap_kinds,
+    gap_text,
     gaps,
     regression_sets,
 )
@@ -276,6 +278,33 @@ def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_pa
     assert any(len(keys & h) > 9 for h in held), (
         "on the list by this name or, as here, as a cluster that train has nothing of"
     )
+
+
+@pytest.mark.slow
+def test_of_more_than_a_million_samples_a_fixed_sample_tells_of_gaps(scanned, monkeypatch):
+    """With the limit at 400: neighbours outside of the sample still vote, and who looks is told."""
+    whole = gap_evidence.GapEvidence(scanned)
+    monkeypatch.setattr(gap_evidence, "MOST_DRAWN", 400)
+    ground = gap_evidence.GapEvidence(scanned)
+    n = len(ground.every)
+    assert len(ground.state) <= 400 < n and ground.every.equals(whole.state)
+    graph, node = neighbor_graph.load_nodes(scanned, whole.every)
+    rows = neighbor_graph.rows_on_nodes(graph, node, neighbor_graph.labelled_rows(whole.every))
+    near = neighbor_graph.neighbour_rows(graph, node, rows)
+    label = whole.every.label.to_numpy(object)
+    other = gap_kinds.find_other_labels(ground, near[ground.rows])
+    by_hand = [[label[i] != label[row] for i in near[row]] for row in ground.rows]
+    there = near[ground.rows] >= 0
+    assert np.array_equal(other[there], np.array(by_hand)[there])
+    (scanned.arrays / "gaps.npz").unlink(missing_ok=True)
+    found = gaps.find_gaps(scanned)
+    assert found.attrs["drawn"] == (len(ground.state), n)
+    said = gap_text.say_left_out(found)
+    assert f"of a fixed sample of {len(ground.state):,} of {n:,}" in said
+    assert said in run_assay("gaps", "-b", scanned.path)[1]
+    monkeypatch.undo()
+    (scanned.arrays / "gaps.npz").unlink()
+    assert "fixed sample" not in gap_text.say_left_out(gaps.find_gaps(scanned))
 
 
 @pytest.mark.daily

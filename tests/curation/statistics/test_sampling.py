@@ -103,3 +103,26 @@ def test_what_was_remembered_of_an_older_draw_is_not_taken(scanned, version):
     }
     save_arrays(file, known=np.array(json.dumps(older)))
     assert describe_version(scanned, version) == fresh and expressions.is_expression(version)
+
+
+def strata_frame(n, seed=0):
+    rng = np.random.default_rng(seed)
+    label = rng.choice([None, "rare", "cat", "dog"], n, p=[0.1, 0.001, 0.3, 0.599])
+    split = rng.choice(["train", "val", "pool"], n, p=[0.8, 0.15, 0.05])
+    return pd.DataFrame(dict(label=label, split=split), [f"{seed} {i}" for i in range(n)])
+
+
+def test_a_drawn_sample_has_each_stratum_as_the_whole_has_it_and_hardly_changes_as_the_whole_grows():
+    state = strata_frame(20_000)
+    rows = sampling.draw_stratified(state, 4000)
+    whole, part = (f.fillna("").value_counts() for f in (state, state.iloc[rows]))
+    expected = np.maximum(1, whole * 4000 // 20_000)
+    assert (part.sort_index() == expected.sort_index()).all() and (np.diff(rows) > 0).all()
+    shuffled = state.sample(frac=1, random_state=1)
+    again = sampling.draw_stratified(shuffled, 4000)
+    assert set(shuffled.index[again]) == set(state.index[rows]), "not of the order"
+    grown = pd.concat([state, strata_frame(2000, seed=1)])
+    larger = set(grown.index[sampling.draw_stratified(grown, 4400)])
+    stayed = np.mean([s in larger for s in state.index[rows]])
+    assert stayed > 0.95, "a tenth more samples, and a tenth more drawn: nearly all stay"
+    assert np.array_equal(sampling.draw_stratified(state, 20_000), np.arange(20_000))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import assay
 from assay import UserError
+from assay.curation.formats.base import ImportOptions
 from assay.curation.maintenance import garbage
 from assay.curation.versioning import (
     partitioned_states,
@@ -22,6 +23,7 @@ from assay.curation.versioning import (
 )
 from assay.curation.versioning.state_building import open_state
 from assay.curation.versioning.tree_hash import hash_partitioned_tree
+from assay.pipelines.indexing.ingest import ingest
 from tests.curation.versioning.test_random_histories import STEP, do
 from tests.decisions import copy_of, decide, other, train
 from tests.helpers import bench_of, copied, digits, digits_bench
@@ -311,3 +313,37 @@ def test_what_stands_is_the_same_written_by_ranges_of_ids(tmp_path, monkeypatch)
         states.write_standing(con)
         assert not states.is_standing_wrong(con)
     assert bench.rows("from standing") == expected and len(expected) == 60
+
+
+def test_imports_do_the_same_in_a_large_bench(tmp_path, monkeypatch):
+    """Another source, a mended one, one that takes test samples away, and one whose ids are here already."""
+    table, found = digits(300).drop(columns="truth"), []
+    for large in (10**9, 1):
+        monkeypatch.setattr(state_building, "LARGE", large)
+        folder = tmp_path / str(large)
+        bench, out = bench_of(table[:200], folder, audited_test=True), []
+
+        def bring(rows, name, bench=bench, folder=folder, out=out, **options):
+            rows.to_parquet(folder / f"{name}.parquet")
+            columns = dict(label="label")
+            try:
+                asked = ImportOptions(columns=columns, **options)
+                said = ingest(bench, folder / f"{name}.parquet", "tester", asked)
+                out.append({k: v for k, v in said.items() if k != "batch"})
+            except UserError as e:
+                out.append(str(e).replace(str(folder), ""))
+
+        bring(table[200:], "more", no_test=True)
+        train = table[:200].index[(table[:200]["split"] == "train").to_numpy()]
+        mended = table[:200].drop(train[:9])
+        mended.loc[train[9:14], "label"] = "3"
+        bring(mended, "digits")
+        bring(mended[mended["split"] != "test"], "digits", yes=True)
+        bring(table[:200], "digits")
+        bring(table[200:].assign(key=lambda t: t.id), "more")
+        state = bench.state().drop(columns="uri")
+        found.append((out, state.astype({"parent": object}), bench.rules()))
+    (small, state, rules), (large, same, likewise) = found
+    assert small == large and rules == likewise
+    assert state.index.equals(same.index) and state.equals(same)
+    assert small[1]["removed"] == 9 and "frozen test split" in small[2]

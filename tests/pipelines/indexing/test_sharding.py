@@ -8,22 +8,27 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import assay
 from assay import UserError
 from assay.curation.features import knn
+from assay.curation.formats.base import ImportOptions
+from assay.curation.issues import text_quality
 from assay.curation.storage import stages
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.shards import Shards
 from assay.curation.system import extras
 from assay.pipelines.embedders.embed import embed_shard
 from assay.pipelines.engines import ray as ray_engine
+from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.indexing.sharding import ShardOptions
-from tests.helpers import ROOT, copied, digits_bench, run_assay
+from tests.helpers import DATA, ROOT, copied, digits_bench, run_assay
 
 N = 3
+WORDS = "apples bears cars dogs eggs figs goats hats ink jars kites lamps".split()
 OPTIONS = ScanOptions(embedder="pixels", sharding=ShardOptions(N))
 HOW = "--embedder", "pixels"
 silent = lambda line: None  # noqa: E731
@@ -89,6 +94,32 @@ def test_shards_and_one_piece_differ_by_rounding_alone(unscanned, by_shards, tmp
     assert np.array_equal(a["ids"], b["ids"]) and np.array_equal(a["flagged"], b["flagged"])
     assert abs(a["pred_probs"] - b["pred_probs"]).max() < 1e-6
     assert list(whole.queue(50)["sample"]) == list(by_shards.queue(50)["sample"])
+
+
+@pytest.mark.slow
+def test_texts_in_shards_are_as_odd_as_in_one_piece(tmp_path):
+    """What is common is counted over all shards: words, scripts, lengths, openings that many share."""
+    news = pd.read_parquet(DATA / "noisyag_news.parquet", columns=["text", "label"])[:400]
+    odd = ["<b>now</b> read on", "Привет, это новости о спорте и погоде", "cafÃ© naÃ¯ve", "...."]
+    alike = [
+        f"Click here to subscribe to our letter number {i} on {w}" for i, w in enumerate(WORDS)
+    ]
+    more = pd.DataFrame(dict(text=[*odd, *alike, "call 555-123-4567"], label=news.label[0]))
+    table = pd.concat([news, more, news[:3]], ignore_index=True).drop_duplicates("text")
+    table["split"] = np.where(np.arange(len(table)) % 4, "train", "val")
+    table.to_csv(tmp_path / "news.csv", index=False)
+    found = []
+    for shards in (None, 3):
+        bench = assay.create(tmp_path / f"bench {shards}")
+        columns = dict(text="text", label="label")
+        ingest(bench, tmp_path / "news.csv", "tester", ImportOptions(columns=columns, no_test=True))
+        options = ScanOptions(embedder="tfidf", effort=0, sharding=ShardOptions(shards))
+        scan(bench, options, say=silent)
+        found.append(bench.query("select kind, sample, score, why from issues order by all"))
+    kinds = set(found[0].kind)
+    assert {"markup", "other_script", "broken_encoding", "empty_text", "boilerplate"} <= kinds
+    texts = [rows[rows.kind.isin(text_quality.KINDS)] for rows in found]
+    assert texts[0].equals(texts[1]) and len(texts[0]) > 10
 
 
 @pytest.mark.slow
