@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # images from which UMAP draws it: below, its start takes longer than the whole scan, and principal components show as
 # much
 FEWEST = 1_000
+MOST = 2_000_000  # and up to which: of more it would take hours
 # share of images with a place from which the others are put beside their neighbours, and nobody moves
 KNOWN = 0.8
 COMPONENTS = "components.npz"  # the map by principal components, where the other one is by UMAP
@@ -41,7 +42,7 @@ class ImageMap:
     @property
     def needs_umap(self) -> bool:
         """Whether UMAP has still to draw it anew."""
-        return self.method != "umap" and len(self.xy) >= FEWEST
+        return self.method != "umap" and FEWEST <= len(self.xy) <= MOST
 
 
 def load_map(bench: Bench) -> ImageMap | None:
@@ -106,7 +107,7 @@ def draw_components(bench: Bench) -> None:
     graph = Graph.load(bench.arrays / "graph.npz")
     assert graph is not None, "a bench without a scan has no map to draw"
     vectors = neighbor_graph.load_vectors(bench, graph)
-    save_map(bench, graph, principal_components(vectors.astype("f4")), "pca", COMPONENTS)
+    save_map(bench, graph, principal_components(vectors), "pca", COMPONENTS)
 
 
 def sketch_map(bench: Bench) -> ImageMap:
@@ -126,7 +127,7 @@ def sketch_map(bench: Bench) -> ImageMap:
     known = np.isfinite(places[:, 0])
     if not known.any():
         vectors = neighbor_graph.load_vectors(bench, graph)
-        return save_map(bench, graph, principal_components(vectors.astype("f4")), "pca")
+        return save_map(bench, graph, principal_components(vectors), "pca")
     xy = place_beside_neighbours(places, graph.neighbours, graph.distances)
     return save_map(bench, graph, xy, "umap" if known.mean() >= KNOWN else "placed")
 

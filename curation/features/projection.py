@@ -11,13 +11,19 @@ import numpy as np
 
 from assay.curation.features.reduction import principal_axes
 
+BLOCK = 1_000_000  # vectors at a time
+
 
 def principal_components(V: np.ndarray) -> np.ndarray:
-    """Project V (n, d) on two principal components.
+    """Project V (n, d), which may stay on disk, on two principal components.
 
-    Returns (n, 2), each scaled to spread 1."""
-    centred = V - V.mean(0)
-    xy = centred @ principal_axes(centred, 2)[:, ::-1].astype("f4")
+    Returns (n, 2) float32, each scaled to spread 1."""
+    parts = [slice(start, start + BLOCK) for start in range(0, len(V), BLOCK)]
+    share = [len(V[part]) / len(V) for part in parts]
+    mean = sum(np.asarray(V[part], "f4").mean(0) * of for part, of in zip(parts, share))
+    centred = (np.asarray(V[part], "f4") - mean for part in parts)
+    axes = principal_axes(centred, 2)[:, ::-1].astype("f4")
+    xy = np.concatenate([(np.asarray(V[part], "f4") - mean) @ axes for part in parts])
     xy = np.pad(xy, ((0, 0), (0, 2 - xy.shape[1])))
     return xy / np.maximum(xy.std(0), 1e-12)
 

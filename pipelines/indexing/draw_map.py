@@ -37,7 +37,8 @@ def draw_map(bench: Bench, say: Tell = print, wait: bool = False) -> None:
     sketch = image_map.sketch_map(bench)
     many = format_count(len(sketch.hashes), media_of(bench).name)
     if not sketch.needs_umap:
-        say(f"map         {many}, by {sketch.method}")
+        most = f"; UMAP draws up to {image_map.MOST:,}" if len(sketch.xy) > image_map.MOST else ""
+        say(f"map         {many}, by {sketch.method}{most}")
         return
     process = start_drawing(bench, "umap")
     if wait and process.wait():

@@ -58,7 +58,9 @@ def test_new_images_come_beside_their_neighbours_and_nobody_moves():
     assert (alone[2] == 1).all(), "who knows nobody stands in the middle"
 
 
-def test_components_are_those_of_an_svd():
+@pytest.mark.parametrize("block", (10_000, 500))
+def test_components_are_those_of_an_svd(block, monkeypatch):
+    monkeypatch.setattr(projection, "BLOCK", block)
     V = reduction.reduce_vectors(blobs()[0])
     U, S, _ = np.linalg.svd(V - V.mean(0), full_matrices=False)
     ours = projection.principal_components(V)
@@ -108,6 +110,14 @@ def test_few_images_are_drawn_at_once_without_a_process(scanned):
         f"map         {len(load_arrays(scanned.arrays / 'graph.npz')['hashes']):,} images, by pca"
     ]
     assert image_map.read_positions(scanned, scanned.state())[0].shape == (len(scanned.state()), 2)
+
+
+def test_of_millions_the_map_is_that_of_components_and_says_so(scanned, monkeypatch):
+    monkeypatch.setattr(image_map, "FEWEST", 10)
+    monkeypatch.setattr(image_map, "MOST", 100)
+    told = []
+    draw_map.draw_map(scanned, told.append)
+    assert told[0].endswith("by pca; UMAP draws up to 100")
     assert not (scanned.path / "jobs").exists()
 
 
