@@ -15,6 +15,7 @@ from assay.curation.storage.top_probs import TopProbs
 POWERS = (1, 1.25, 1.6, 2, 2.5, 3.2)  # of the probabilities, that are tried
 LIKELY = 16  # classes of a row that can be the true one
 ASKED = 5000  # rows that the matrix is fitted on
+BLOCK = 500_000  # rows at a time
 ROUNDS = 15
 NOTHING = 1e-6  # of a row's probabilities, for what the model never says
 STRENGTH = 30  # labels of each class that all classes' noise is worth
@@ -25,25 +26,38 @@ def find_noise(y: np.ndarray, probs: np.ndarray | TopProbs) -> np.ndarray:
 
     That is given the clean class by probs (m, k), sharpened as makes the labels likeliest.
     """
-    k, asked = probs.shape[1], slice(None, None, max(1, -(-len(y) // ASKED)))
-    at, p = _likely_classes(y, probs)
-    logs, cells = np.log(np.maximum(p, 1e-9)), at.astype("i8") * k + y[:, None]
-    mixed = Confusions.of_model(probs[asked])
+    some = slice(None, None, max(1, -(-len(y) // ASKED)))
+    _, logs, cells = _lay_out(y[some], probs[some])
+    mixed = Confusions.of_model(probs[some])
 
     def fit(power: float) -> NoiseMatrix:
-        return _fit_matrix(cells[asked], _sharpen(logs[asked], power), mixed)
+        return _fit_matrix(cells, _sharpen(logs, power), mixed)
 
     power = _find_peak(POWERS, [fit(power).likelihood for power in POWERS])
-    share = _sharpen(logs, power) * fit(power).share_of(cells)
-    return 1 - np.where(at == y[:, None], share, 0).sum(1) / share.sum(1)
+    matrix, out = fit(power), np.empty(len(y))
+    for start in range(0, len(y), BLOCK):
+        rows = slice(start, start + BLOCK)
+        own, of, at = _lay_out(y[rows], probs[rows])
+        share = _sharpen(of, power) * matrix.share_of(at)
+        out[rows] = 1 - np.where(own, share, 0).sum(1) / share.sum(1)
+    return out
+
+
+def _lay_out(
+    y: np.ndarray, probs: np.ndarray | TopProbs
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give of each row's likeliest classes (m, j): whether it is the label, its log, class * k + label."""
+    at, p = _likely_classes(y, probs)
+    cells = at.astype("i8") * probs.shape[1] + y[:, None]
+    return at == y[:, None], np.log(np.maximum(p, 1e-9)), cells
 
 
 def _likely_classes(y: np.ndarray, probs: np.ndarray | TopProbs) -> tuple[np.ndarray, np.ndarray]:
     """Find the likeliest classes (m, j) of each row, the label's among them, and their probabilities."""
     m, k = probs.shape
-    if k <= LIKELY:
-        return np.broadcast_to(np.arange(k), (m, k)), probs
     top = isinstance(probs, TopProbs)
+    if k <= LIKELY:  # all of them
+        return (probs.at, probs.p) if top else (np.broadcast_to(np.arange(k), (m, k)), probs)
     p = probs.p if top else probs
     at = np.argpartition(-p, LIKELY - 1, axis=1)[:, :LIKELY]
     at = np.take_along_axis(probs.at, at, 1) if top else at

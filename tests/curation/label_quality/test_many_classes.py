@@ -6,7 +6,8 @@ from cleanlab.count import num_label_issues
 
 from assay.curation.label_quality import linear_algebra, many_classes, noise_matrix
 from assay.curation.label_quality import probe as probes
-from assay.curation.label_quality.flagging import count_confident
+from assay.curation.label_quality.flagging import count_confident, fit_cuts, flag_labels
+from assay.curation.storage import top_probs
 from assay.curation.storage.top_probs import TopProbs
 
 K = 300
@@ -86,6 +87,25 @@ def test_the_noise_is_that_of_the_whole_table(probabilities):
     top = TopProbs.keep_highest(probs, y)
     whole, found = (noise_matrix.find_noise(y, p) for p in (probs, top))
     assert np.corrcoef(whole, found)[0, 1] > 0.995
+
+
+def test_few_classes_of_millions_are_flagged_as_by_the_table(monkeypatch):
+    """With the limit of a whole table at 1,000 numbers: 2,400 rows of 10 classes are too many."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 2400)
+    X = (rng.normal(size=(10, 24))[y] + rng.normal(size=(2400, 24))).astype("f4")
+    y = np.where(rng.random(2400) < 0.1, rng.integers(0, 10, 2400), y)
+    found = []
+    for dense in (top_probs.DENSE, 1000):
+        monkeypatch.setattr(probes, "DENSE", dense)
+        monkeypatch.setattr(top_probs, "DENSE", dense)
+        probs = probes.fit(X, y, np.arange(len(X)), 10).pred_probs(X)
+        noise = noise_matrix.find_noise(y, probs)
+        found.append((probs, noise, flag_labels(y, probs, fit_cuts(y, probs))))
+    (whole, noise, flags), (top, likewise, same) = found
+    assert isinstance(top, TopProbs) and not isinstance(whole, TopProbs)
+    np.testing.assert_allclose(top[np.arange(2400), y], whole[np.arange(2400), y], atol=1e-5)
+    assert abs(noise - likewise).max() < 0.02 and (flags != same).mean() < 0.005 < flags.mean()
 
 
 def test_a_whole_table_is_refused():
