@@ -106,13 +106,15 @@ class BrowseView:
             return self.table
 
     def live_scores(self) -> tuple[int, pd.DataFrame] | None:
-        """Give the scores that the review session holds, where it does.
+        """Give the scores that the review session holds, where it does: of all samples.
 
         They may be a moment older than the labels.
         """
         with self.session.lock:
             scored = self.session.scored
-            return None if scored is None else (self.session.seq, scored.found)
+            if scored is None or self.session.judged.excerpt is not None:
+                return None
+            return self.session.seq, scored.found
 
     def prepare(self) -> None:
         """Read what the first page asks for."""

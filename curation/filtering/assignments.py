@@ -113,10 +113,9 @@ def list_assignments(
     found = [row for row in read_views(bench) if row[0].get("to")]
     found = [row for row in found if to is None or row[0]["to"] == to]
     rows = []
-    state = bench.state() if state is None and found else state
     for rule, who, ts in found:
         ids = read_samples(rule)
-        done = is_done(state, ids)
+        done = is_done(read_progress(bench, ids) if state is None else state, ids)
         name = rule["name"].removeprefix(PREFIX)
         about = (name, rule["to"], rule.get("where", ""), len(ids), int(done.sum()), who, ts)
         rows.append(about)
@@ -127,6 +126,11 @@ def read_samples(rule: dict[str, Any]) -> list[str]:
     """Read the ids of an assignment; a bench may come from anybody."""
     ids = rule.get("samples", [])
     return [s for s in ids if isinstance(s, str)] if isinstance(ids, list) else []
+
+
+def read_progress(bench: Bench, ids: list[str]) -> pd.DataFrame:
+    """Read what `is_done` asks of some samples."""
+    return bench.state(columns=["reviewed", "keep"], samples=ids)
 
 
 def is_done(state: pd.DataFrame, ids: list[str]) -> np.ndarray:
@@ -150,4 +154,4 @@ def find_waiting(bench: Bench, name: str) -> list[str]:
             known,
         )
     ids = read_samples(found[name])
-    return [s for s, done in zip(ids, is_done(bench.state(), ids)) if not done]
+    return [s for s, done in zip(ids, is_done(read_progress(bench, ids), ids)) if not done]
