@@ -9,10 +9,12 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import read_settings
+from assay.curation.filtering.sample_rows import SampleRows
 from assay.curation.issues import image_properties, opinions
 from assay.curation.issues.copies import load_copies
 from assay.curation.issues.listing import load_issues, open_issues
 from assay.curation.predictions.model_predictions import read_predicted
+from assay.curation.review.partitioned_status import view_excerpt
 from assay.curation.slicing.clusters import Clusters
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
@@ -59,18 +61,33 @@ def list_tags(state: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     ]
 
 
+DECISIONS = ["confirmed", "relabelled", "unsure", "dropped", "restored"]
+
+
 def name_decisions(state: pd.DataFrame) -> pa.Array:
     """Say what people decided about each sample; null where nobody has."""
-    verdict = state.verdict.to_numpy(object)
-    relabelled = (verdict == "set") & (
-        state.label.to_numpy(object) != state.given_label.to_numpy(object)
-    )
-    keep = state.keep.to_numpy(bool)
-    names = ["confirmed", "relabelled", "unsure", "dropped", "restored"]
+    verdict, label, given = (state[c].to_numpy(object) for c in ("verdict", "label", "given_label"))
+    keep, reviewed = (state[c].to_numpy(bool) for c in ("keep", "reviewed"))
+    return name_codes(code_decisions(verdict, label, given, keep, reviewed))
+
+
+def code_decisions(
+    verdict: np.ndarray,
+    label: np.ndarray,
+    given_label: np.ndarray,
+    keep: np.ndarray,
+    reviewed: np.ndarray,
+) -> np.ndarray:
+    """Say what people decided about samples by places in DECISIONS: (n,), -1 for nobody."""
+    relabelled = (verdict == "set") & (label != given_label)
     code = np.select(
         [~keep, verdict == "confirm", verdict == "unsure", relabelled], [3, 0, 2, 1], 4
     )
-    return from_codes(np.where(state.reviewed.to_numpy(bool), code, -1), names)
+    return np.where(reviewed, code, -1)
+
+
+def name_codes(codes: np.ndarray) -> pa.Array:
+    return from_codes(codes, DECISIONS)
 
 
 def read_reviewers(bench: Bench, state: pd.DataFrame, of_some: bool = False) -> dict[str, pa.Array]:
@@ -140,7 +157,9 @@ def read_issues(
 
     flagged (n,): where a session has newer label issues than the bench's file.
     """
-    found = load_issues(bench, columns=["kind", "sample"], rescore=flagged is None)
+    scan = view_excerpt(bench, state.parts) if isinstance(state, SampleRows) else None
+    rescore = flagged is None and scan is None
+    found = load_issues(bench, columns=["kind", "sample"], rescore=rescore, scan=scan)
     if flagged is not None:
         found = found[(found.kind != "label").to_numpy()]
     found, rows = open_issues(state, found)

@@ -14,6 +14,7 @@ from assay.curation.filtering import column_arrays
 from assay.curation.filtering.column_arrays import ScoreReader, replace_rows
 from assay.curation.filtering.columns import read_model
 from assay.curation.filtering.likeness import Embed
+from assay.curation.filtering.sample_rows import SampleRows, read_scores
 from assay.curation.label_quality.live import label_scores
 from assay.curation.storage.interface import Bench
 
@@ -34,7 +35,7 @@ class Moment:
     """A bench at a position of its log."""
 
     bench: Bench
-    state: pd.DataFrame
+    state: pd.DataFrame | SampleRows
     upto: int
     scored: pd.DataFrame | None  # as score_labels, where a session has it in memory
     placing: ScoreReader
@@ -47,6 +48,8 @@ def read_part(moment: Moment, source: str) -> Arrays:
     UserError where the bench cannot say it.
     """
     bench, state = moment.bench, moment.state
+    if isinstance(state, SampleRows) and source == "scores":
+        return read_scores(state)
     if source == "scores":
         found = label_scores(bench) if moment.scored is None else moment.scored
         return moment.placing.read(found, state)
