@@ -47,9 +47,8 @@ def assign_samples(
     text.check_text(asked["search"], "what is searched for", text.MAX_TEXT)
     if not to.strip():
         raise UserError("expected somebody to assign it to, found no name", "as in: --to ann")
-    state = bench.state()
     found = find_asked(table, asked, samples)
-    part = state.reindex(found)
+    part = bench.state(columns=["split", "keep", "reviewed"], samples=found).reindex(found)
     free = part.split.isin(("train", "val")).to_numpy() & part.keep.eq(True).to_numpy()
     ids = [str(sample) for sample in np.asarray(found, object)[free]]
     if not 0 < len(ids) <= MOST:
@@ -68,7 +67,7 @@ def assign_samples(
         name=name,
         to=to.strip(),
         samples=len(ids),
-        reviewed=int(state.reviewed.reindex(ids).sum()),
+        reviewed=int(part.reviewed.eq(True).to_numpy()[free].sum()),
         left_out=len(found) - len(ids),
         replaced=name in names,
     )

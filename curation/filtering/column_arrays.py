@@ -9,12 +9,10 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import read_settings
-from assay.curation.filtering.sample_rows import SampleRows
 from assay.curation.issues import image_properties, opinions
 from assay.curation.issues.copies import load_copies
 from assay.curation.issues.listing import load_issues, open_issues
 from assay.curation.predictions.model_predictions import read_predicted
-from assay.curation.review.partitioned_status import view_excerpt
 from assay.curation.slicing.clusters import Clusters
 from assay.curation.storage.arrays import locate_hashes
 from assay.curation.storage.interface import Bench
@@ -27,6 +25,9 @@ from assay.curation.versioning.pointers import register_values
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from assay.curation.filtering.sample_rows import SampleRows
+    from assay.curation.issues.base import ScanView
 
 # a tag or a move to another split is no decision on a sample
 DECIDED = f"and kind in {PERSON_KINDS} and field in ('label', 'keep')"
@@ -151,13 +152,15 @@ class ScoreReader:
 
 
 def read_issues(
-    bench: Bench, state: pd.DataFrame, flagged: np.ndarray | None = None
+    bench: Bench,
+    state: pd.DataFrame | SampleRows,
+    flagged: np.ndarray | None = None,
+    scan: ScanView | None = None,
 ) -> dict[str, pa.Array]:
     """Read the kinds of each sample's open issues.
 
-    flagged (n,): where a session has newer label issues than the bench's file.
+    flagged (n,): where a session has newer label issues than the bench's file. scan: see load_issues.
     """
-    scan = view_excerpt(bench, state.parts) if isinstance(state, SampleRows) else None
     rescore = flagged is None and scan is None
     found = load_issues(bench, columns=["kind", "sample"], rescore=rescore, scan=scan)
     if flagged is not None:

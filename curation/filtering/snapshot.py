@@ -35,7 +35,8 @@ from assay.curation.filtering.parts import (
     read_or_explain,
 )
 from assay.curation.filtering.remembered import Remembered
-from assay.curation.filtering.sample_rows import TEXTS, SampleRows, read_state_column
+from assay.curation.filtering.row_columns import read_state_column
+from assay.curation.filtering.sample_rows import TEXTS, SampleRows
 from assay.curation.filtering.search import fold_texts, read_texts
 from assay.curation.issues.image_properties import FOLDER
 from assay.curation.issues.opinions import list_opinions, load_opinion

@@ -65,6 +65,15 @@ def count_reviews(state: PartitionedState, rated: RandomRows) -> tuple[int, int]
     return len(reviewed), int((verdicts != "unsure").sum())
 
 
+def read_neighbourhood(bench: Bench, sample: str) -> pd.DataFrame:
+    """Read a state that holds a sample and its neighbours; of a small bench it is all of it."""
+    if not is_large(bench):
+        return bench.state()
+    state = open_state(bench)
+    rows = state.locate([sample])
+    return with_neighbours(bench, state, rows[rows >= 0])
+
+
 def with_neighbours(bench: Bench, state: PartitionedState, rows: np.ndarray) -> pd.DataFrame:
     """Read rows of a state, and those of their nearest neighbours, which are evidence.
 
