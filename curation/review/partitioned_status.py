@@ -117,6 +117,15 @@ def view_excerpt(bench: Bench, state: PartitionedState) -> ExcerptView:
     return make_view(bench, excerpt, test_only, classes)
 
 
+def read_reviewed(bench: Bench) -> tuple[pd.DataFrame, int | None]:
+    """Read what progress is told from: (a state, samples in the random order where it has not all)."""
+    if not is_large(bench):
+        return bench.state(), None
+    state = open_state(bench)
+    random = find_random_rows(state, 1)
+    return read_excerpt(bench, state, random.waiting), random.population
+
+
 def read_excerpt(bench: Bench, state: PartitionedState, waiting: np.ndarray) -> pd.DataFrame:
     """Read the samples that were reviewed, have an issue or are contested, and some rows more.
 

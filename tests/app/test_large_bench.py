@@ -7,13 +7,19 @@ import pytest
 
 from assay.app.server import review_session
 from assay.app.server.called_wrong import list_called_wrong
+from assay.app.server.class_view import ClassView
 from assay.app.server.explanations import explain_score
+from assay.app.server.review_session import ReviewSession
 from assay.app.server.sample_details import describe_sample
 from assay.curation.review import live_excerpt
+from assay.curation.review.exemplars import list_exemplars
+from assay.curation.review.partitioned_status import read_reviewed
+from assay.curation.review.progress_curve import trace_errors_left
 from assay.curation.versioning import state_building, state_parts
 from assay.curation.versioning.class_list import list_classes
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.app.test_browse_routes import Page
+from tests.app.test_review import press
 from tests.browser import Workbench, browser, until
 from tests.decisions import decide
 from tests.helpers import bench_of, copied, digits, truth_of
@@ -112,6 +118,31 @@ def test_what_is_said_of_a_sample_is_the_same(once, tmp_path):
     assert large == small
 
 
+def test_classes_assignments_and_the_queue_of_a_filter_are_the_same(once, tmp_path):
+    def ask(bench):
+        session = ReviewSession(bench)
+        with closing(session):
+            classes = ClassView(session).describe()
+        classes.pop("fresh")  # whether the session was quick
+        for row in classes["classes"]:
+            row.pop("accuracy")
+        state, population = read_reviewed(bench)
+        queues = [
+            bench.queue(30, where=w)
+            for w in ("label = '3'", "flagged", "reviewed", "has(tags, 'called wrong')")
+        ]
+        assigned = bench.assign("zoe", where="label = '7' and split = 'train'", who="ann")
+        return (
+            json.dumps(classes), trace_errors_left(bench, state, population=population),
+            [(queue.to_csv(), queue.attrs) for queue in queues], {k: v for k, v in assigned.items() if k != "batch"},
+            bench.assignments().drop(columns="saved").to_csv(), list_exemplars(bench),
+        )  # fmt: skip
+
+    small, large = ask_both(once, tmp_path, ask)
+    for found, expected in zip(large, small, strict=True):
+        assert found == expected
+
+
 class LargeWorkbench(Workbench):
     MODULE = "tests.large_app"
 
@@ -131,7 +162,7 @@ def test_a_large_bench_is_browsed_and_reviewed_in_a_browser(once, tmp_path):
             until(page, f"{rests}?.includes('of 600 samples')", seconds=120)
             assert "judged anew" in shown.inner_text()
             before = page.locator('[data-is="name"]').inner_text()
-            page.keyboard.press("Enter")
+            press(page, ["Enter"])
             name = """document.querySelector('[data-is="name"]').textContent"""
             until(page, f"{name} !== {json.dumps(before)}")
     finally:
