@@ -114,11 +114,8 @@ class BrowseView:
 
         They may be a moment older than the labels.
         """
-        with self.session.lock:
-            scored = self.session.scored
-            if scored is None or self.session.judged.excerpt is not None:
-                return None
-            return self.session.seq, scored.found
+        scored = self.session.whole
+        return scored and (scored.upto, scored.found)
 
     def prepare(self) -> None:
         """Read what the first page asks for."""

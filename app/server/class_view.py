@@ -97,7 +97,7 @@ class ClassView:
         task = task_of(self.bench)
         counts = count_kept(self.bench).reindex(columns=OPEN, fill_value=0)
         with self.session.lock:
-            scored, predicted = self.session.scored, getattr(self.session, "predicted", None)
+            scored, predicted = self.session.whole, getattr(self.session, "predicted", None)
             told = self.session.state
         shown = self.choose(entries, scored and scored.found)
         judged = tally_classes(told, predicted, task) if predicted else {}

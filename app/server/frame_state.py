@@ -21,7 +21,6 @@ from assay.curation.storage.schema import PERSON_KINDS
 from assay.curation.times import to_stored
 from assay.curation.versioning.commits import next_name
 from assay.curation.versioning.history import EDITS_SINCE_COMMIT
-from assay.curation.versioning.state_building import is_large
 
 if TYPE_CHECKING:
     from assay.app.server.review_session import ReviewSession
@@ -75,7 +74,7 @@ class FrameState:
             names = {name for (name,) in con.execute("select name from commits").fetchall()}
             today = dict(con.execute(TODAY, [to_stored(day)]).fetchall())
         # as of the last re-scoring, which is a moment ago, where there is one
-        assigned = list_assignments(bench, state=None if is_large(bench) else review.state)
+        assigned = list_assignments(bench, state=review.whole and review.whole.state)
         about = assigned[["name", "to", "samples", "reviewed"]].to_dict("records")
         self.log = dict(seq=seq, edits=edits, runs=runs, next=next_name(names))
         self.log |= dict(today=today, assigned=about)

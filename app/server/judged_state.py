@@ -14,12 +14,13 @@ import numpy as np
 from assay.curation.features import neighbor_graph
 from assay.curation.issues.disagreements import disagreement_issues, list_contested
 from assay.curation.label_quality.live import ScoredState
+from assay.curation.label_quality.partitioned_scores import find_least
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.review import queue
 from assay.curation.review.live_excerpt import Excerpt, score_excerpt
 from assay.curation.review.partitioned_queue import with_neighbours
 from assay.curation.review.partitioned_status import load_judged
-from assay.curation.statistics.sampling import random_order
+from assay.curation.statistics.sampling import random_order_rows
 from assay.curation.versioning import states
 
 if TYPE_CHECKING:
@@ -78,19 +79,21 @@ def judge_excerpt(
     if now.upto == seq:
         return None
     scored = score_excerpt(excerpt)
-    frame, named = excerpt.frame, excerpt.frame.index[excerpt.named]
+    frame = excerpt.frame
     if between is None:
         contested = now.locate(list_contested(bench))
         between = disagreement_issues(bench, state=now.frame(contested[contested >= 0]))
     # what was drawn of val is no reason to be asked about, or it would stand for others no longer
-    found = scored.found[scored.found.index.isin(named)]
-    order = random_order(frame.loc[named])
-    waiting = list(order[~frame.reviewed[order].to_numpy(bool)][:ahead])
-    left = found[~found.reviewed.to_numpy(bool)].sort_values("score", kind="stable")
-    asked = [*between["sample"], *left.index[:ahead], *waiting]
+    found = scored.found[excerpt.named[frame.index.get_indexer(scored.found.index)]]
+    order = random_order_rows(frame)
+    left = ~frame.reviewed.to_numpy(bool)[order] & excerpt.named[order]
+    waiting = list(frame.index[order[left][:ahead]])
+    worst = find_least(found.score.to_numpy("f8")[~found.reviewed.to_numpy(bool)], ahead)
+    doubted = found.index[~found.reviewed.to_numpy(bool)][worst]
+    asked = [*between["sample"], *doubted, *waiting]
     near = with_neighbours(bench, now, now.locate(list(dict.fromkeys(asked))))
     shown = found[found.index.isin(near.index)]
-    draws = queue.Draws(waiting, queue.count_reviews(frame.loc[named]))
+    draws = queue.Draws(waiting, queue.count_reviews(frame))
     rows = queue.order_queue(bench, near, shown, between, ahead, draws=draws)
     return Judged(
         scored, rows, near, between, list_labels(now), pd.Series([key[1] for key in now.counts]),

@@ -93,8 +93,9 @@ def measure_effect(
     these n stand for; n where they are all: see live_excerpt.weigh_val). val: what counts, where that are not all.
     """
     ids = baseline["ids"].astype(str)
-    label = state.label.reindex(ids).to_numpy(object)
-    keep = state.keep.reindex(ids).eq(True).to_numpy()
+    at = state.index.get_indexer(ids)
+    label = np.append(state.label.to_numpy(object), None)[at]
+    keep = np.append(state.keep.to_numpy(bool), False)[at]
     now = np.array([predicted.get(s, "") for s in ids], object)
     use = keep & np.array([bool(x) for x in label]) & (now != "")
     changed = int(((label != baseline["labels"].astype(object)) & use).sum())
@@ -103,7 +104,9 @@ def measure_effect(
     found = describe_gain((now == label)[use], (then == label)[use], weights)
     of = found["n"] if weights is None else int(baseline["total"])
     if val is not None:  # whoever has no answer of the beginning had no edit before it
-        others = val.labels[~val.labels.index.isin(ids)]
+        known = np.zeros(len(state) + 1, bool)
+        known[at] = True
+        others = val.labels[~known[state.index.get_indexer(val.labels.index)]]
         there = state.reindex(others.index)
         changed += int((there.label.ne(others) & there.keep.eq(True) & there.label.notna()).sum())
     return found | dict(validation_changed=changed, n_of=max(of, found["n"]))

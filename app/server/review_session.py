@@ -138,6 +138,12 @@ class ReviewSession:
             self.former = former
 
     @property
+    def whole(self) -> ScoredState | None:
+        """The state of all samples, scored; None where not all are at hand, or nothing is yet."""
+        with self.lock:
+            return self.scored if self.seq >= 0 and self.judged.excerpt is None else None
+
+    @property
     def predicted(self) -> dict[str, str]:
         """What the model says of val: {sample: label}, of all or of a sample of each class."""
         drawn = self.judged.drawn
@@ -403,7 +409,7 @@ class ReviewSession:
 
     def find_row(self, sample: str) -> pd.Series | None:
         """Find a sample's row in the newest state that is at hand, or None."""
-        if is_large(self.bench):
+        if is_large(self.bench) or is_sampled(self.bench):
             shown = self.shown.state if self.seq >= 0 else None
             here = shown is not None and sample in shown.index
             found = shown.loc[[sample]] if here else self.bench.state(samples=[sample])

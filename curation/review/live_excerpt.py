@@ -228,7 +228,7 @@ def update(bench: Bench, held: Excerpt, now: PartitionedState) -> bool:
         return True
     edited = find_edited_rows(held.now, now)
     at, there = find_sorted(held.rows, edited)
-    if not there.all() or now.total != held.now.total or not held.named[at].all():
+    if not there.all() or now.total != held.now.total:
         return False
     said = now.take(edited, SAID)
     frame = held.frame.copy(deep=False)
@@ -241,6 +241,7 @@ def update(bench: Bench, held: Excerpt, now: PartitionedState) -> bool:
         column[at] = values
         frame[name] = pd.Series(column, frame.index, frame[name].dtype)
     held.now, held.frame = now, frame
+    held.named[at] = True  # whose copies are at hand, or who is of val and fitted to nothing
     order = random_order_rows(frame)
     left = np.count_nonzero(~frame.reviewed.to_numpy(bool)[order] & held.named[order])
     return left > AHEAD // 2 or held.waiting < AHEAD

@@ -111,7 +111,7 @@ def foresee_gain(
     if live is None or not np.array_equal(live.probe.y, targets):
         return Outlook(None, "the labels changed since the scores were written", below)
     found = scored.found[(part["split"].loc[scored.found.index] == "val").to_numpy()]
-    found = found if drawn is None else found[found.index.isin(drawn)]
+    found = found if drawn is None else found[drawn.get_indexer(found.index) >= 0]
     if len(found) < FEWEST:
         only = format_count(len(found), "val label is", "val labels are")
         return Outlook(None, f"it takes {FEWEST} val labels, and {only} judged", below)
