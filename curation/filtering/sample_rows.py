@@ -60,10 +60,14 @@ class SampleRows:
 
     def read_fixed(self, name: str, rows: np.ndarray | None = None) -> pa.Array:
         """Read a column of the table of samples: of all, or of some rows."""
-        names = [] if name == "id" else [name]
         with self.bench.connect() as con:
-            found = read_fixed(con, rows, len(self), names)["sample" if name == "id" else name]
-        found = found.combine_chunks()
+            if rows is None:  # without the ids, which are long
+                asked = f"select {name} from samples where rowid < {len(self)} order by rowid"
+                found = con.sql(asked).to_arrow_table()[name].combine_chunks()
+            else:
+                names = [] if name == "id" else [name]
+                found = read_fixed(con, rows, 0, names)["sample" if name == "id" else name]
+                found = found.combine_chunks()
         return found.combine_chunks() if hasattr(found, "chunks") else found
 
     def read_codes(self, name: str) -> tuple[np.ndarray, list]:

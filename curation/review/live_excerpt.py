@@ -7,6 +7,7 @@ ids, so that growth changes few. Of all other samples stands what the last scan 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,11 +38,11 @@ from assay.curation.versioning.state_rows import read_fixed
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST = 1_000_000  # samples that are judged anew; of a larger bench no more
-DOUBTED, VAL = (
-    0.1,
-    0.8,
-)  # shares: labels that the last scan doubts most, and val; the rest is for what people edit
+MOST = (
+    1_000_000  # samples that are judged anew; of a larger bench no more, but for what people review
+)
+DOUBTED = 0.1  # the share of them that the last scan doubts most
+VAL = 0.8  # the share of val; the rest is for what people edit
 AHEAD = 1_600  # samples of the random order that are at hand
 PURPOSE = "live effect"  # names the draw of val
 FIXED = ("key", "content_hash")
@@ -49,9 +50,12 @@ SAID = ("label", "given_label", "keep", "split", "verdict", "reviewed")
 
 
 def is_sampled(bench: Bench) -> bool:
-    """Whether only some of a bench's samples are judged anew after a decision."""
+    """Whether only some of a bench's samples are judged anew after a decision.
+
+    Not of several labels a sample, and not where parts of the state cannot be written beside it.
+    """
     many = bench.rows("select count(*) from samples")[0][0] > MOST
-    return many and not task_of(bench).several
+    return many and os.access(bench.path, os.W_OK) and not task_of(bench).several
 
 
 class ValSample(NamedTuple):
@@ -170,10 +174,9 @@ def check_scanned(
     bench: Bench, scores: PartitionedScores, now: PartitionedState, edited: np.ndarray
 ) -> None:
     """Refuse samples that came since a scan, or went into test or guard, or out of there."""
-    total = bench.rows("select count(*) from samples")[0][0]
     before = scores.ranks(edited) >= 0
     after = ~np.isin(now.take(edited, ["split"])["split"], LOCKED)
-    if total != scores.state.total or (before != after).any():
+    if len(now) != len(scores.state) or (before != after).any():
         raise scan_is_due(bench, "samples came, left or moved to another split")
 
 
