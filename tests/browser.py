@@ -54,6 +54,8 @@ def free_port():
 class Workbench:
     """`assay app` on a bench; `kill` is a real kill, `start` starts it again on the same port."""
 
+    MODULE = "assay"
+
     def __init__(self, bench, port=None, *options):
         self.bench, self.port, self.options = bench, port or free_port(), options
         self.url, self.cookie = f"http://127.0.0.1:{self.port}", f"assay-{self.port}={TOKEN}"
@@ -62,7 +64,7 @@ class Workbench:
         command = [
             sys.executable,
             "-m",
-            "assay",
+            self.MODULE,
             "app",
             "-b",
             str(self.bench),

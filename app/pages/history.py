@@ -81,7 +81,7 @@ def draw_log(bench: Bench, who: str) -> None:
     )
     if len(back) > REVERTED:
         st.caption(f"The first {REVERTED} of them:")
-    named = back.assign(sample=bench.state().key.reindex(back["sample"]).to_numpy())
+    named = back.assign(sample=read_column(bench, "key", back["sample"]).to_numpy())
     st.dataframe(named[["sample", "slot", "now", "value"]].head(REVERTED), hide_index=True)
     if st.button(f"Revert {row['name']}", disabled=not (who and len(back))):
         report_result(
@@ -89,6 +89,11 @@ def draw_log(bench: Bench, who: str) -> None:
                 f"{format_count(bench.revert(row['name'], who=who)[1]['restored'], 'value', 'is', 'are')} back"
             )
         )
+
+
+def read_column(bench: Bench, name: str, samples: pd.Series) -> pd.Series:
+    """Read a column of the state for some samples, in their order."""
+    return bench.state(columns=[name], samples=samples)[name].reindex(samples)
 
 
 def draw_difference(bench: Bench, who: str) -> None:
@@ -130,7 +135,7 @@ def draw_pictures(bench: Bench, rows: pd.DataFrame, who: str) -> None:
 
     A click on a picture opens it; there its history is. Of test and guard samples no label is shown.
     """
-    locked = bench.state().split.reindex(rows["sample"]).isin(LOCKED).to_numpy()
+    locked = read_column(bench, "split", rows["sample"]).isin(LOCKED).to_numpy()
     if locked.any():
         n = format_count(int(locked.sum()), "sample", "of test or guard is", "of test or guard are")
         st.caption(f"{n} counted and not shown: their labels stay locked.")

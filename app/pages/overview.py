@@ -17,6 +17,7 @@ from assay.app.ui.todo_list import todo_html
 from assay.app.ui.widgets import cards_html, draw_link, escape_markdown
 from assay.curation.predictions import runs
 from assay.curation.review import progress, progress_curve
+from assay.curation.review.partitioned_status import read_reviewed
 from assay.curation.statistics import wording
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import list_classes
@@ -70,9 +71,14 @@ def draw(bench: Bench) -> None:
 
 def draw_progress(bench: Bench) -> None:
     """Draw errors left and accuracy against reviews; then every version's accuracy."""
-    state, judged = bench.state(), runs.tabulate_versions(bench)
+    state, population = read_reviewed(bench)
+    judged = runs.tabulate_versions(bench)
     charts = [
-        ("Errors left", progress_curve.trace_errors_left(bench, state), "{:,.0f}".format),
+        (
+            "Errors left",
+            progress_curve.trace_errors_left(bench, state, population=population),
+            "{:,.0f}".format,
+        ),
         (
             "Validation accuracy",
             progress_curve.trace_accuracy(bench, state, judged),

@@ -23,6 +23,7 @@ from assay.curation.errors import FilterError, UserError
 from assay.curation.filtering.columns import SETS
 from assay.curation.filtering.facets import encode
 from assay.curation.filtering.likeness import Words
+from assay.curation.filtering.sample_rows import SampleRows
 from assay.curation.filtering.table import SampleTable
 from assay.curation.filtering.views import ASKED
 from assay.curation.media.base import media_of
@@ -100,19 +101,21 @@ class BrowseView:
             if self.rows != self.count():
                 # what positions mean changes only when samples come or go
                 state = self.table.snapshot.state
-                self.stamp = digest_texts(state.index)
-                self.largest = int(state[["width", "height"]].max().max()) if len(state) else 0
+                if isinstance(state, SampleRows):
+                    self.stamp, self.largest = state.digest(), state.largest_side()
+                else:
+                    self.stamp = digest_texts(state.index)
+                    self.largest = int(state[["width", "height"]].max().max()) if len(state) else 0
                 self.rows = self.count()
             return self.table
 
     def live_scores(self) -> tuple[int, pd.DataFrame] | None:
-        """Give the scores that the review session holds, where it does.
+        """Give the scores that the review session holds, where it does: of all samples.
 
         They may be a moment older than the labels.
         """
-        with self.session.lock:
-            scored = self.session.scored
-            return None if scored is None else (self.session.seq, scored.found)
+        scored = self.session.whole
+        return scored and (scored.upto, scored.found)
 
     def prepare(self) -> None:
         """Read what the first page asks for."""
@@ -214,7 +217,7 @@ class BrowseView:
         part = order.positions[page * TILES : (page + 1) * TILES]
         snapshot = self.refresh().snapshot
         captions = {
-            c: encode_column(snapshot.array(c), part) for c in CAPTIONS if c in snapshot.columns
+            c: encode_column(snapshot.pick(c, part)) for c in CAPTIONS if c in snapshot.columns
         }
         for name in SETS:
             if name in captions and snapshot.column(name).sets:
@@ -343,14 +346,13 @@ def to_positions(given: Any, count: int) -> np.ndarray:
     return np.array(given, "i8")
 
 
-def encode_column(array: pa.Array, positions: np.ndarray) -> dict[str, list]:
-    """Encode a column at some positions as values and codes.
+def encode_column(found: pa.Array) -> dict[str, list]:
+    """Encode a column as values and codes.
 
     Each different value comes once, and each position has its code.
     """
     import pyarrow as pa
 
-    found = array.take(pa.array(positions))
     if pa.types.is_list(found.type):
         lists = [value if value is None else tuple(value) for value in found.to_pylist()]
         codes = {value: code for code, value in enumerate(dict.fromkeys(lists))}

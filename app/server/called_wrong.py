@@ -21,8 +21,9 @@ def list_called_wrong(bench: Bench) -> list[tuple[str, str]]:
     (sample, who), of train and val. A decision on one in Review takes its tag off with the same
     batch.
     """
-    state, out = bench.state(), []
-    for sample, who in bench.rows(TAGGED, [CALLED]):
+    tagged, out = bench.rows(TAGGED, [CALLED]), []
+    state = bench.state(columns=["tags", "keep", "split"], samples=[s for s, _ in tagged])
+    for sample, who in tagged:
         row = state.loc[sample] if sample in state.index else None
         if row is not None and CALLED in row.tags and row.keep and row["split"] in ("train", "val"):
             out.append((sample, who))

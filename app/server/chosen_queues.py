@@ -47,13 +47,20 @@ class ChosenQueues:
             )
         return found
 
-    def rows(self, name: str, shown: QueueEvidence) -> Iterator[dict]:
-        """Give the rows that nobody has decided about since they were chosen.
+    def parts(self, name: str, each: int) -> Iterator[list[str]]:
+        """Give the samples that nobody has decided about, so many at a time; 0: all at once."""
+        queue = self.find(name)
+        left = [sample for sample in queue.samples if sample not in queue.decided]
+        for at in range(0, len(left), each or max(1, len(left))):
+            yield left[at : at + (each or len(left))]
+
+    def rows(self, name: str, shown: QueueEvidence, samples: Sequence[str]) -> Iterator[dict]:
+        """Give the rows of some samples that nobody has decided about since they were chosen.
 
         None counts as drawn at random: a filter chose it. What is locked or dropped is passed over.
         """
         queue, state = self.find(name), shown.state
-        for sample in queue.samples:
+        for sample in samples:
             free = sample in state.index and state["split"][sample] in ("train", "val")
             if free and state.keep[sample] and sample not in queue.decided:
                 yield find_row(shown, sample) | dict(random=False)

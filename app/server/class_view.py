@@ -14,15 +14,20 @@ from assay.app.server.class_effect import tally_classes
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.label_quality.score_files import LabelScores
-from assay.curation.review.exemplars import choose_exemplars
+from assay.curation.review.exemplars import choose_exemplars, read_candidates
 from assay.curation.slicing.clusters import assign_clusters
 from assay.curation.splits import LOCKED
 from assay.curation.statistics.estimates import wilson_interval
 from assay.curation.tasks.base import Task, explode_labels, has_class, task_of
-from assay.curation.versioning.class_list import FIELDS, count_by_split, list_entries, sort_classes
+from assay.curation.versioning.class_list import FIELDS, count_kept, list_entries, sort_classes
 from assay.curation.versioning.class_names import read_names
 from assay.curation.versioning.pointers import find_position
-from assay.curation.versioning.similar_names import find_similar_names
+from assay.curation.versioning.similar_names import (
+    SimilarNames,
+    find_similar_names,
+    group_similar_names,
+)
+from assay.curation.versioning.state_building import is_large
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,34 +68,38 @@ class ClassView:
 
     def read(self) -> dict[str, Any]:
         """Read the classes anew."""
-        state = self.bench.state()
         with self.bench.connect() as con:
             names = read_names(con)
             last = names.edits[-1] if names.edits else None
             why = last and con.execute("select why from edits where seq = ?", [last.seq]).fetchall()
         entries = list_entries(names)
         return dict(
-            classes=self.list_rows(state, entries),
-            similar=list_similar(state, task_of(self.bench)),
+            classes=self.list_rows(entries),
+            similar=self.list_similar(),
             undo=last and dict(batch=last.batch, words=why[0][0] or "the last change"),
             seq=self.position(),
         )
 
-    def list_rows(self, state: pd.DataFrame, entries: dict[str, dict]) -> list[dict]:
+    def list_similar(self) -> dict[str, Any]:
+        """List names that a person would mistake for one another: see list_similar."""
+        if not is_large(self.bench):
+            return list_similar(self.bench.state(), task_of(self.bench))
+        counts = count_kept(self.bench).reindex(columns=OPEN, fill_value=0).sum(axis=1)
+        return list_pairs(group_similar_names({name: int(n) for name, n in counts.items() if n}))
+
+    def list_rows(self, entries: dict[str, dict]) -> list[dict]:
         """List the classes with their entries, counts, exemplars and accuracy.
 
         Dicts of name, what is said of the class, n by split, exemplars and accuracy. accuracy:
         (right, n, low, high) of the validation labels that say the class, by a model that did not
         see them; None without any.
         """
-        part = state[state.keep & state.label.notna()]
         task = task_of(self.bench)
-        counts = count_by_split(task, part).reindex(columns=OPEN, fill_value=0)
+        counts = count_kept(self.bench).reindex(columns=OPEN, fill_value=0)
         with self.session.lock:
-            scored, predicted = self.session.scored, getattr(self.session, "predicted", None)
+            scored, predicted = self.session.whole, getattr(self.session, "predicted", None)
             told = self.session.state
-        scores = scored.found if scored else read_scores(self.bench, state)
-        shown = choose_exemplars(state, scores, entries, task)
+        shown = self.choose(entries, scored and scored.found)
         judged = tally_classes(told, predicted, task) if predicted else {}
         rows = []
         for name in sort_classes({*entries, *counts.index}, entries):
@@ -105,14 +114,22 @@ class ClassView:
         """Give the exemplars of every class, without waiting for scores."""
         with self.lock:
             if self.kept_exemplars[0] != (at := self.position()):
-                state = self.bench.state()
                 with self.bench.connect() as con:
                     entries = list_entries(read_names(con))
-                found = choose_exemplars(
-                    state, read_scores(self.bench, state), entries, task_of(self.bench)
-                )
+                found = self.choose(entries)
                 self.kept_exemplars = at, found
             return self.kept_exemplars[1]
+
+    def choose(
+        self, entries: dict[str, dict], scores: pd.DataFrame | None = None
+    ) -> dict[str, list[str]]:
+        """Choose the exemplars of every class; scores: of all, else those that were written last."""
+        if is_large(self.bench):
+            state, scores = read_candidates(self.bench, entries)
+        else:
+            state = self.bench.state()
+            scores = read_scores(self.bench, state) if scores is None else scores
+        return choose_exemplars(state, scores, entries, task_of(self.bench))
 
     def notes(self) -> dict[str, dict]:
         """Tell what Review shows beside its classes: {name: key, guideline, exemplars}."""
@@ -164,7 +181,11 @@ def list_similar(state: pd.DataFrame, task: Task) -> dict[str, Any]:
     Each comes with the one to keep.
     """
     open_labels = state.label[state.keep & ~state["split"].isin(LOCKED)]
-    groups = find_similar_names(explode_labels(task, open_labels))
+    return list_pairs(find_similar_names(explode_labels(task, open_labels)))
+
+
+def list_pairs(groups: list[SimilarNames]) -> dict[str, Any]:
+    """List each name of some groups, with the one to keep."""
     pairs = [
         dict(old=old, n=n, new=group.name, of=group.n)
         for group in groups

@@ -9,12 +9,17 @@ import numpy as np
 
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.features import neighbor_graph
+from assay.curation.features.scan_settings import is_scanned
 from assay.curation.label_quality import live
 from assay.curation.label_quality.flagging import flag_labels
+from assay.curation.label_quality.partitioned_scores import PartitionedScores
 from assay.curation.label_quality.score_files import LabelScores, read_cuts, read_leverage
 from assay.curation.review import progress
+from assay.curation.review.partitioned_queue import read_neighbourhood
+from assay.curation.review.partitioned_status import load_judged
 from assay.curation.tasks.base import refuse_task
 from assay.curation.text import format_count
+from assay.curation.versioning.state_building import is_large, open_state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +38,7 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     )
     with suppress(UserError):  # of what is not scanned there is none
         live.refresh_scores(bench)
-    kept, state = LabelScores.load(bench), bench.state()
+    kept, h, state = read_scored(bench, sample)
     at = np.flatnonzero(kept.ids == sample.encode()) if kept is not None else []
     if sample not in state.index or not len(at):
         raise NotScanned(
@@ -41,7 +46,7 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
             f"run: assay scan -b {bench.given}",
         )
     classes, p = kept.classes, kept.pred_probs[at[0]]
-    label, h = state.label[sample], read_leverage(bench, sample)
+    label = state.label[sample]
     order = np.argsort(-p, kind="stable")
     best, own = classes[order[0]], classes.index(label) if label in classes else None
     copies = " and its copies" if state["split"][sample] == "train" else ""
@@ -76,6 +81,18 @@ def explain_score(bench: Bench, sample: str, most: int = 8) -> dict:
     )
 
 
+def read_scored(bench: Bench, sample: str) -> tuple[LabelScores | None, float | None, pd.DataFrame]:
+    """Read the scores, a sample's leverage, and a state: of a large bench those of the sample alone."""
+    state = read_neighbourhood(bench, sample)
+    if not is_large(bench) or not is_scanned(bench):
+        return LabelScores.load(bench), read_leverage(bench, sample), state
+    scores, now = PartitionedScores.load(bench), open_state(bench)
+    rows = now.locate([sample])
+    kept = load_judged(bench, now, scores, rows)
+    rank = int(scores.ranks(rows)[0])
+    return kept, read_leverage(bench, sample, rank) if rank >= 0 else None, state
+
+
 def doubt_sentences(
     label: str, best: str, score: float, flagged: bool, reviewed: bool
 ) -> list[str]:
@@ -97,11 +114,10 @@ def doubt_sentences(
 
 def neighbour_sentences(bench: Bench, sample: str, state: pd.DataFrame) -> list[str]:
     """Say how the nearest labelled samples are labelled."""
-    graph, node = neighbor_graph.load_nodes(bench, state.loc[[sample]])
-    _, everyone = neighbor_graph.load_nodes(bench, state)
+    graph, node = neighbor_graph.load_nodes(bench, state)
     usable = neighbor_graph.labelled_rows(state)
-    evidence = neighbor_graph.rows_on_nodes(graph, everyone, usable)
-    near = neighbor_graph.neighbour_rows(graph, node[0], evidence)
+    evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
+    near = neighbor_graph.neighbour_rows(graph, node[state.index.get_loc(sample)], evidence)
     seen = state.label.to_numpy(object)[near[near >= 0]]
     if not len(seen):
         return []

@@ -74,7 +74,7 @@ class FrameState:
             names = {name for (name,) in con.execute("select name from commits").fetchall()}
             today = dict(con.execute(TODAY, [to_stored(day)]).fetchall())
         # as of the last re-scoring, which is a moment ago, where there is one
-        assigned = list_assignments(bench, state=review.state)
+        assigned = list_assignments(bench, state=review.whole and review.whole.state)
         about = assigned[["name", "to", "samples", "reviewed"]].to_dict("records")
         self.log = dict(seq=seq, edits=edits, runs=runs, next=next_name(names))
         self.log |= dict(today=today, assigned=about)

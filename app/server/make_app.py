@@ -110,6 +110,7 @@ def warm_up(path: str | Path) -> None:
     """Load what the first page waits for, while the browser opens."""
     from assay.curation.errors import UserError
     from assay.curation.statistics import sampling
+    from assay.curation.versioning.state_building import is_large
 
     for name in ("browse", "overview", "history"):
         import_module(f"assay.app.pages.{name}")
@@ -117,6 +118,8 @@ def warm_up(path: str | Path) -> None:
     with suppress(UserError):  # the page says what is wrong
         session.thumbnails.load_shards()
         open_view(session).prepare()
+        if is_large(session.bench):
+            return  # a column is read when it is first asked for
         sampling.random_order_rows(session.bench.state())
         open_view(session).read_columns()
 

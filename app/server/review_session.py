@@ -9,7 +9,7 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from assay.app.server import live_effect
 from assay.app.server.chosen_queues import ChosenQueues
 from assay.app.server.decisions import GridChoices, find_fault, to_cells
+from assay.app.server.judged_state import Judged, judge_all, judge_excerpt, reach_others
 from assay.app.server.review_rows import QueueEvidence, describe_row, find_row
 from assay.app.server.row_evidence import RowEvidence
 from assay.app.server.thumbnails import Thumbnails
@@ -27,26 +28,27 @@ from assay.curation import text
 from assay.curation.errors import UserError
 from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import is_scanned
-from assay.curation.issues import disagreements
 from assay.curation.label_quality.live import LiveScores
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.maintenance.garbage import ended_sessions
 from assay.curation.media.rows import read_column_kinds
-from assay.curation.review import progress, queue
+from assay.curation.review import progress
+from assay.curation.review.live_excerpt import LiveExcerpt, is_sampled
 from assay.curation.review.next_gain import foresee_gain
 from assay.curation.review.next_hundred import expect_next, fit_rates
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.top_probs import drop_classes
 from assay.curation.tasks.base import task_of
-from assay.curation.versioning import incoming, own_acts, states
+from assay.curation.versioning import incoming, own_acts
 from assay.curation.versioning.class_list import list_choices
+from assay.curation.versioning.state_building import is_large
 from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.curation.label_quality.live import ScoredState
+    from assay.curation.label_quality.live import LiveProbe, ScoredState
 
 AHEAD = 400  # doubted labels that are held ready
 BATCH = 40  # queue rows that go to a browser at once
@@ -75,7 +77,7 @@ class ReviewSession:
         # as of the log position `seq`: see rescore
         self.seq, self.state, self.rows, self.scored = -1, None, [], None
         self.lock = threading.RLock()
-        self.scores = LiveScores(bench)
+        self.scores, self.excerpt = LiveScores(bench), LiveExcerpt(bench)
         self.turn = threading.Lock()  # one thread at a time brings all this to the end of the log
         self.asked = -BETWEEN
         self.done: set[str] = set()  # samples whose decision is stored, and not yet in the state
@@ -93,59 +95,103 @@ class ReviewSession:
         The scores are not written down: `write_scores` does so when nobody is deciding.
         """
         with self.turn:
-            seq, state = states.read_newest_state(self.bench)
-            if seq == self.seq:
+            between = None if time.monotonic() - self.asked > BETWEEN else self.between
+            if is_sampled(self.bench):
+                held = self.excerpt.refresh()
+                judged = judge_excerpt(self.bench, held, between, self.seq, AHEAD)
+            else:
+                judged = judge_all(self.bench, self.scores, between, self.seq, AHEAD)
+            if judged is None:
                 return
-            scored = self.scores.score(seq, state)
-            graph, node = neighbor_graph.load_nodes(self.bench, state)
-            if time.monotonic() - self.asked > BETWEEN:
-                self.between = disagreements.disagreement_issues(self.bench)
-                self.asked = time.monotonic()
-            rows = queue.order_queue(self.bench, state, scored.found, self.between, AHEAD)
-            usable = neighbor_graph.labelled_rows(state)  # never a test sample as evidence
-            evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
-            answers = drop_classes(scored.probs, scored.few)
-            part = without_locked(state[["split"]])
-            contested, found = set(self.between["sample"]), scored.found
-            doubted = found.flagged.copy()
-            doubted[found.index.intersection(list(contested))] = True
-            unscored = {s for s in contested if s not in found.index}
-            task = task_of(self.bench)
-            predicted = live_effect.predict_val(part, scored.classes, answers, task)
-            reviewed = progress.summarize_reviews(self.bench, state)
-            rates = fit_rates(self.bench, scored)
-            live = rates and self.scores.load_probe(state)
-            flags = rates and progress.measure_flags(self.judge_looks(state, scored, part))
-            gain = foresee_gain(self.bench, scored, rates, live)
-            coming = live_effect.Coming(flags, expect_next(scored, rates), gain)
-            names = names_at(self.bench, seq)
-            former = names.former_of(state.label)
-            with self.lock:
-                self.seq, self.state, self.scored, self.predicted = seq, state, scored, predicted
-                self.task = task
-                self.rows, self.reviewed, self.coming = rows.to_dict("records"), reviewed, coming
-                self.doubted, self.unscored = doubted, unscored
-                self.shown = QueueEvidence(
-                    self.bench,
-                    state,
-                    self.rows,
-                    scored,
-                    part.index,
-                    graph,
-                    node,
-                    evidence,
-                    self.thumbnails.read_text if self.thumbnails.media.column else None,
-                    self.open_rows(state),
-                )
-                self.done = {s for s in self.done if not state.reviewed.get(s, True)}
-                self.classes = list_choices(self.bench, state.label[usable], seq)
-                self.former = former
+            if between is None:
+                self.between, self.asked = judged.between, time.monotonic()
+            self.show(judged)
+
+    def show(self, judged: Judged) -> None:
+        """Show what was judged: the queue, its evidence, and what the figures are made of."""
+        scored, near = judged.scored, judged.near
+        seq, state, found = scored.upto, scored.state, scored.found
+        answers = drop_classes(scored.probs, scored.few)
+        part = without_locked(state[["split"]])
+        contested = set(judged.between["sample"])
+        doubted = found.flagged.copy()
+        doubted[found.index.intersection(list(contested))] = True
+        unscored = {s for s in contested if s not in found.index}
+        task = task_of(self.bench)
+        predicted = live_effect.predict_val(part, scored.classes, answers, task)
+        reviewed = progress.summarize_reviews(self.bench, state, judged.population)
+        rates = fit_rates(self.bench, scored)
+        live = rates and judged.find_live()
+        flags = rates and progress.measure_flags(self.judge_looks(state, scored, part))
+        gain = foresee_gain(self.bench, scored, rates, live, judged.drawn)
+        coming = live_effect.Coming(flags, expect_next(scored, rates), gain)
+        names = names_at(self.bench, seq)
+        former = names.former_of(judged.every)
+        with self.lock:
+            self.seq, self.state, self.scored, self.judged = seq, state, scored, judged
+            self.at_hand, self.task = predicted, task
+            self.rows, self.reviewed = judged.rows.to_dict("records"), reviewed
+            self.coming, self.doubted, self.unscored = coming, doubted, unscored
+            self.shown = self.open_evidence(near, scored, part.index)
+            self.done = {s for s in self.done if not state.reviewed.get(s, True)}
+            self.classes = list_choices(self.bench, judged.labels, seq)
+            self.former = former
+
+    @property
+    def whole(self) -> ScoredState | None:
+        """The state of all samples, scored; None where not all are at hand, or nothing is yet."""
+        with self.lock:
+            return self.scored if self.seq >= 0 and self.judged.excerpt is None else None
+
+    @property
+    def predicted(self) -> dict[str, str]:
+        """What the model says of val: {sample: label}, of all or of a sample of each class."""
+        drawn = self.judged.drawn
+        return (
+            self.at_hand
+            if drawn is None
+            else {s: self.at_hand[s] for s in drawn if s in self.at_hand}
+        )
+
+    def open_evidence(
+        self, near: pd.DataFrame, scored: ScoredState, samples: pd.Index
+    ) -> QueueEvidence:
+        """Open what rows of a queue are described from.
+
+        near: a state with their neighbours. samples: whose probabilities `scored` has.
+        """
+        graph, node = neighbor_graph.load_nodes(self.bench, near)
+        usable = neighbor_graph.labelled_rows(near)  # never a test sample as evidence
+        evidence = neighbor_graph.rows_on_nodes(graph, node, usable)
+        read = self.thumbnails.read_text if self.thumbnails.media.column else None
+        rows = self.open_rows(near)
+        return QueueEvidence(
+            self.bench, near, self.rows, scored, samples, graph, node, evidence, read, rows
+        )
 
     def open_rows(self, state: pd.DataFrame) -> RowEvidence | None:
         """Open what says how usual a row is in its class; None where samples are no rows."""
         if not read_column_kinds(self.bench):
             return None
-        return RowEvidence(self.bench, state, self.thumbnails.read_text)
+        drawn = self.judged.drawn
+        among = None if drawn is None else self.state.loc[drawn]
+        return RowEvidence(self.bench, state, self.thumbnails.read_text, among)
+
+    def reach(self, samples: list[str]) -> QueueEvidence:
+        """Open what describes some samples, wherever they are in the queue, or not."""
+        excerpt = self.judged.excerpt
+        if excerpt is None or all(s in self.shown.state.index for s in samples):
+            return self.shown
+        return self.open_evidence(*reach_others(self.bench, excerpt, self.scored, samples))
+
+    def list_rows(self, queue: str) -> Iterator[tuple[QueueEvidence, dict]]:
+        """List the rows of one of `queues`, or of all doubted labels, and what describes each."""
+        if not queue:
+            yield from ((self.shown, row) for row in self.rows)
+            return
+        for some in self.queues.parts(queue, 0 if self.judged.excerpt is None else BATCH):
+            shown = self.reach(some)
+            yield from ((shown, row) for row in self.queues.rows(queue, shown, some))
 
     def judge_looks(
         self, state: pd.DataFrame, scored: ScoredState, part: pd.DataFrame
@@ -156,9 +202,13 @@ class ReviewSession:
         return progress.judge_stratum(self.bench, state, kept)
 
     def write_scores(self) -> bool:
-        """Write the scores down for others; False where nothing is new."""
+        """Write the scores down for others; False where nothing is new, or not all are at hand."""
         with self.turn:
             return self.scores.write()
+
+    def load_probe(self) -> LiveProbe | None:
+        """Have the probe at hand; None where only a scan can tell. Within `turn`."""
+        return self.judged.find_live()
 
     def next_rows(
         self, session: str, skip: Collection[str] = (), n: int = BATCH, queue: str = ""
@@ -170,11 +220,11 @@ class ReviewSession:
         """
         skip, out, now = set(skip) | self.done, [], time.monotonic()
         with self.lock:
-            for row in self.queues.rows(queue, self.shown) if queue else self.rows:
+            for shown, row in self.list_rows(queue):
                 holder, until = self.holders.get(row["sample"], (session, 0))
                 if row["sample"] not in skip and (holder == session or until < now):
                     self.holders[row["sample"]] = session, now + HELD_FOR
-                    out.append(describe_row(self.shown, row))
+                    out.append(describe_row(shown, row))
                 if len(out) == n:
                     break
         return out
@@ -185,9 +235,10 @@ class ReviewSession:
         It is the one asked for, as a row of the queue.
         """
         with self.lock:
-            row = find_row(self.shown, sample)
+            shown = self.reach([sample])
+            row = find_row(shown, sample)
             self.holders[sample] = session, time.monotonic() + HELD_FOR
-            return describe_row(self.shown, row)
+            return describe_row(shown, row)
 
     # ---- decisions
 
@@ -276,7 +327,8 @@ class ReviewSession:
         The thread's work.
         """
         with self.turn, suppress(UserError):  # the first decision need not wait for it
-            self.scores.load_probe(self.bench.state())
+            if not is_sampled(self.bench):
+                self.scores.load_probe(self.bench.state())
             import_module("cleanlab.filter")
         pause = 1  # seconds after a failure: what only a scan mends is not tried over and over
         while not self.stopped:
@@ -314,17 +366,18 @@ class ReviewSession:
             left = sum(row["sample"] not in self.done for row in self.rows)
             doubted = self.count_doubted()
             baseline = self.session_baseline(session)
-            effect = live_effect.measure_effect(
-                self.state, self.predicted, live_effect.rename_baseline(baseline, self.former)
-            )
+            baseline = live_effect.rename_baseline(baseline, self.former)
+            effect = live_effect.measure_effect(self.state, self.at_hand, baseline, self.judged.val)
             now = dict(seq=self.seq, error=self.error, left=left, doubted=doubted)
-            now |= dict(exact=self.task.several)
+            excerpt = self.judged.excerpt
+            now |= dict(exact=self.task.several, rests_on=excerpt.describe() if excerpt else "")
             return now | effect | live_effect.describe_reviews(self.reviewed, self.coming)
 
     def count_doubted(self) -> int:
         """Count the doubted labels that nobody has decided about."""
         decided = sum(bool(self.doubted.get(sample)) for sample in self.done)
-        return int(self.doubted.sum()) - decided + len(self.unscored - self.done)
+        found = int(self.doubted.sum()) + self.judged.elsewhere
+        return found - decided + len(self.unscored - self.done)
 
     def session_baseline(self, session: str) -> dict:
         """Read what the model predicted when a browser's session began.
@@ -337,7 +390,7 @@ class ReviewSession:
         if not file.exists():
             for old in ended_sessions(self.bench):
                 old.unlink(missing_ok=True)
-        return live_effect.load_baseline(file, self.state, self.predicted)
+        return live_effect.load_baseline(file, self.state, self.at_hand, self.judged.val)
 
     def thumbnail(self, sample: str, side: int) -> bytes | None:
         """Give a JPEG of a sample's image; None where there is none.
@@ -356,6 +409,11 @@ class ReviewSession:
 
     def find_row(self, sample: str) -> pd.Series | None:
         """Find a sample's row in the newest state that is at hand, or None."""
+        if is_large(self.bench) or is_sampled(self.bench):
+            shown = self.shown.state if self.seq >= 0 else None
+            here = shown is not None and sample in shown.index
+            found = shown.loc[[sample]] if here else self.bench.state(samples=[sample])
+            return found.iloc[0] if len(found) else None
         state = self.state  # bringing it up to date takes time, and a picture must come at once
         if state is None:
             state = next(reversed(self.bench.states.values()), None)

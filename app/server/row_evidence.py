@@ -30,8 +30,16 @@ MOST = 200  # columns that are sent
 class RowEvidence:
     """The rows of a bench by class, at one position of the log; each class is read when first asked for."""
 
-    def __init__(self, bench: Bench, state: pd.DataFrame, read_text: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        state: pd.DataFrame,
+        read_text: Callable[[str], str],
+        among: pd.DataFrame | None = None,
+    ) -> None:
+        """among: the samples that values are compared with, where they are not the state's."""
         self.bench, self.state, self.read_text = bench, state, read_text
+        self.among = state if among is None else among
         self.kinds = dict(list(read_column_kinds(bench).items())[:MOST])
         self.by_class: dict[tuple[str, str], np.ndarray | Counter] = {}
 
@@ -42,7 +50,7 @@ class RowEvidence:
     @cached_property
     def rows_by_label(self) -> dict[str, list[dict[str, Any]]]:
         """The kept train and val rows of each class: none of test or guard."""
-        part = self.state[neighbor_graph.labelled_rows(self.state)]
+        part = self.among[neighbor_graph.labelled_rows(self.among)]
         texts = read_texts(self.bench, part.content_hash) or []
         rows: dict[str, list[dict[str, Any]]] = {}
         for label, text in zip(part.label, texts):

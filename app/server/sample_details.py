@@ -13,6 +13,7 @@ import numpy as np
 
 from assay.curation.errors import NotScanned, UserError
 from assay.curation.features import neighbor_graph
+from assay.curation.review.partitioned_queue import read_neighbourhood
 from assay.curation.review.reviewers import list_other_votes
 from assay.curation.splits import LOCKED
 from assay.curation.tasks.base import Task, task_of
@@ -34,7 +35,7 @@ def describe_sample(bench: Bench, sample: str, who: str, row: dict[str, Any]) ->
     row: what the table of samples says of it, by columns. Returns dict sample, key, width, height,
     split, locked, meta (pairs), and unless it is locked row, issues, votes, edits, near.
     """
-    state = bench.state()
+    state = bench.state(samples=[sample])
     if sample not in state.index:
         raise UserError(
             f"expected a sample of this bench, found {sample[:40]!r}",
@@ -65,7 +66,7 @@ def describe_sample(bench: Bench, sample: str, who: str, row: dict[str, Any]) ->
         issues=list_sample_issues(bench, sample),
         votes=votes,
         edits=edits,
-        near=list_neighbours(bench, state, sample),
+        near=list_neighbours(bench, read_neighbourhood(bench, sample), sample),
     )
 
 
@@ -89,7 +90,7 @@ def list_sample_issues(bench: Bench, sample: str) -> list[dict]:
         "select kind, score, suggestion, why from issues where sample = ? order by score",
         [sample],
     )
-    reviewed = bench.state().reviewed[sample]
+    reviewed = bench.state(columns=["reviewed"], samples=[sample]).reviewed[sample]
     return [
         dict(kind=r.kind, score=finite(r.score), why=text_or_none(r.why))
         for r in found.itertuples()

@@ -107,7 +107,7 @@ def find_speaking_words(session: ReviewSession, sample: str) -> dict:
     given = scored.classes.index(label) if label in scored.classes else first
     against = second if given == first else given
     with session.turn:
-        live = session.scores.load_probe(state)
+        live = session.load_probe()
     if live is None:
         raise UserError("expected a scan of these samples, found none", "run: assay scan")
     if session.scorer is None or session.scorer[0] is not live:

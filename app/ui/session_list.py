@@ -93,7 +93,9 @@ def draw_session(bench: Bench, session: Session, who: str) -> None:
             ids = list(dict.fromkeys(decisions["sample"]))
             offer_fiftyone(bench, ids, f"the session of {session.who}", f"fiftyone {key}")
             most = PICTURES * st.session_state.get(f"pages {key}", 1)
-            st.html(sheet_html(decisions, bench.state().split, who, most))
+            st.html(
+                sheet_html(decisions, bench.state(columns=["split"], samples=ids).split, who, most)
+            )
             if len(decisions) > most:
                 left = f"Show more: {len(decisions) - most:,} are left"
                 st.button(left, key=f"more {key}", on_click=show_page, args=(f"pages {key}",))

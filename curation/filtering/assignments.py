@@ -47,9 +47,8 @@ def assign_samples(
     text.check_text(asked["search"], "what is searched for", text.MAX_TEXT)
     if not to.strip():
         raise UserError("expected somebody to assign it to, found no name", "as in: --to ann")
-    state = bench.state()
     found = find_asked(table, asked, samples)
-    part = state.reindex(found)
+    part = bench.state(columns=["split", "keep", "reviewed"], samples=found).reindex(found)
     free = part.split.isin(("train", "val")).to_numpy() & part.keep.eq(True).to_numpy()
     ids = [str(sample) for sample in np.asarray(found, object)[free]]
     if not 0 < len(ids) <= MOST:
@@ -68,7 +67,7 @@ def assign_samples(
         name=name,
         to=to.strip(),
         samples=len(ids),
-        reviewed=int(state.reviewed.reindex(ids).sum()),
+        reviewed=int(part.reviewed.eq(True).to_numpy()[free].sum()),
         left_out=len(found) - len(ids),
         replaced=name in names,
     )
@@ -113,10 +112,9 @@ def list_assignments(
     found = [row for row in read_views(bench) if row[0].get("to")]
     found = [row for row in found if to is None or row[0]["to"] == to]
     rows = []
-    state = bench.state() if state is None and found else state
     for rule, who, ts in found:
         ids = read_samples(rule)
-        done = is_done(state, ids)
+        done = is_done(read_progress(bench, ids) if state is None else state, ids)
         name = rule["name"].removeprefix(PREFIX)
         about = (name, rule["to"], rule.get("where", ""), len(ids), int(done.sum()), who, ts)
         rows.append(about)
@@ -127,6 +125,11 @@ def read_samples(rule: dict[str, Any]) -> list[str]:
     """Read the ids of an assignment; a bench may come from anybody."""
     ids = rule.get("samples", [])
     return [s for s in ids if isinstance(s, str)] if isinstance(ids, list) else []
+
+
+def read_progress(bench: Bench, ids: list[str]) -> pd.DataFrame:
+    """Read what `is_done` asks of some samples."""
+    return bench.state(columns=["reviewed", "keep"], samples=ids)
 
 
 def is_done(state: pd.DataFrame, ids: list[str]) -> np.ndarray:
@@ -150,4 +153,4 @@ def find_waiting(bench: Bench, name: str) -> list[str]:
             known,
         )
     ids = read_samples(found[name])
-    return [s for s, done in zip(ids, is_done(bench.state(), ids)) if not done]
+    return [s for s, done in zip(ids, is_done(read_progress(bench, ids), ids)) if not done]

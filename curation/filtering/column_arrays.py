@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from assay.curation.filtering.sample_rows import SampleRows
+    from assay.curation.issues.base import ScanView
+
 # a tag or a move to another split is no decision on a sample
 DECIDED = f"and kind in {PERSON_KINDS} and field in ('label', 'keep')"
 REVIEWERS = f"""with {ALIVE}
@@ -59,18 +62,33 @@ def list_tags(state: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     ]
 
 
+DECISIONS = ["confirmed", "relabelled", "unsure", "dropped", "restored"]
+
+
 def name_decisions(state: pd.DataFrame) -> pa.Array:
     """Say what people decided about each sample; null where nobody has."""
-    verdict = state.verdict.to_numpy(object)
-    relabelled = (verdict == "set") & (
-        state.label.to_numpy(object) != state.given_label.to_numpy(object)
-    )
-    keep = state.keep.to_numpy(bool)
-    names = ["confirmed", "relabelled", "unsure", "dropped", "restored"]
+    verdict, label, given = (state[c].to_numpy(object) for c in ("verdict", "label", "given_label"))
+    keep, reviewed = (state[c].to_numpy(bool) for c in ("keep", "reviewed"))
+    return name_codes(code_decisions(verdict, label, given, keep, reviewed))
+
+
+def code_decisions(
+    verdict: np.ndarray,
+    label: np.ndarray,
+    given_label: np.ndarray,
+    keep: np.ndarray,
+    reviewed: np.ndarray,
+) -> np.ndarray:
+    """Say what people decided about samples by places in DECISIONS: (n,), -1 for nobody."""
+    relabelled = (verdict == "set") & (label != given_label)
     code = np.select(
         [~keep, verdict == "confirm", verdict == "unsure", relabelled], [3, 0, 2, 1], 4
     )
-    return from_codes(np.where(state.reviewed.to_numpy(bool), code, -1), names)
+    return np.where(reviewed, code, -1)
+
+
+def name_codes(codes: np.ndarray) -> pa.Array:
+    return from_codes(codes, DECISIONS)
 
 
 def read_reviewers(bench: Bench, state: pd.DataFrame, of_some: bool = False) -> dict[str, pa.Array]:
@@ -134,13 +152,17 @@ class ScoreReader:
 
 
 def read_issues(
-    bench: Bench, state: pd.DataFrame, flagged: np.ndarray | None = None
+    bench: Bench,
+    state: pd.DataFrame | SampleRows,
+    flagged: np.ndarray | None = None,
+    scan: ScanView | None = None,
 ) -> dict[str, pa.Array]:
     """Read the kinds of each sample's open issues.
 
-    flagged (n,): where a session has newer label issues than the bench's file.
+    flagged (n,): where a session has newer label issues than the bench's file. scan: see load_issues.
     """
-    found = load_issues(bench, columns=["kind", "sample"], rescore=flagged is None)
+    rescore = flagged is None and scan is None
+    found = load_issues(bench, columns=["kind", "sample"], rescore=rescore, scan=scan)
     if flagged is not None:
         found = found[(found.kind != "label").to_numpy()]
     found, rows = open_issues(state, found)

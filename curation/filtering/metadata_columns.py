@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from assay.curation.filtering.columns import Column, Kind
+from assay.curation.filtering.sample_rows import SampleRows
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,7 +19,7 @@ NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 
 
 def read_metadata(
-    con: duckdb.DuckDBPyConnection, state: pd.DataFrame, taken: set[str]
+    con: duckdb.DuckDBPyConnection, state: pd.DataFrame | SampleRows, taken: set[str]
 ) -> tuple[list[Column], dict[str, pa.Array]]:
     """Read every key of the metadata as a column.
 
@@ -27,7 +28,7 @@ def read_metadata(
     """
     import pyarrow as pa
 
-    meta = pa.array(state.meta.to_numpy(object), pa.string()).dictionary_encode()
+    meta = encode_metadata(state)
     texts = pa.table(dict(n=range(len(meta.dictionary)), meta=meta.dictionary))
     with con.cursor() as cursor:
         cursor.register("texts", texts)
@@ -50,6 +51,15 @@ def read_metadata(
             columns.append(column)
             arrays[column.name] = _take(values, meta.indices)
     return columns, arrays
+
+
+def encode_metadata(state: pd.DataFrame | SampleRows) -> pa.DictionaryArray:
+    """Encode the metadata of all samples as numbers and the different texts."""
+    import pyarrow as pa
+
+    if isinstance(state, SampleRows):
+        return state.read_fixed("meta").cast(pa.string()).dictionary_encode()
+    return pa.array(state.meta.to_numpy(object), pa.string()).dictionary_encode()
 
 
 def _type_of(shape: Any) -> Kind:

@@ -14,6 +14,8 @@ from assay.curation.filtering import column_arrays
 from assay.curation.filtering.column_arrays import ScoreReader, replace_rows
 from assay.curation.filtering.columns import read_model
 from assay.curation.filtering.likeness import Embed
+from assay.curation.filtering.row_columns import read_open_issues, read_scores
+from assay.curation.filtering.sample_rows import SampleRows
 from assay.curation.label_quality.live import label_scores
 from assay.curation.storage.interface import Bench
 
@@ -34,7 +36,7 @@ class Moment:
     """A bench at a position of its log."""
 
     bench: Bench
-    state: pd.DataFrame
+    state: pd.DataFrame | SampleRows
     upto: int
     scored: pd.DataFrame | None  # as score_labels, where a session has it in memory
     placing: ScoreReader
@@ -47,6 +49,8 @@ def read_part(moment: Moment, source: str) -> Arrays:
     UserError where the bench cannot say it.
     """
     bench, state = moment.bench, moment.state
+    if isinstance(state, SampleRows) and source in ("scores", "issues"):
+        return read_scores(state) if source == "scores" else read_open_issues(state)
     if source == "scores":
         found = label_scores(bench) if moment.scored is None else moment.scored
         return moment.placing.read(found, state)

@@ -27,6 +27,7 @@ from assay.curation.filtering.facets import TOO_MANY, encode, present_values
 from assay.curation.filtering.likeness import score_likeness
 from assay.curation.filtering.metadata_columns import read_metadata
 from assay.curation.filtering.parts import (
+    FIXED,
     Arrays,
     Moment,
     bring_forward,
@@ -34,6 +35,8 @@ from assay.curation.filtering.parts import (
     read_or_explain,
 )
 from assay.curation.filtering.remembered import Remembered
+from assay.curation.filtering.row_columns import read_state_column
+from assay.curation.filtering.sample_rows import TEXTS, SampleRows
 from assay.curation.filtering.search import fold_texts, read_texts
 from assay.curation.issues.image_properties import FOLDER
 from assay.curation.issues.opinions import list_opinions, load_opinion
@@ -53,6 +56,7 @@ NAMED = ("label", "given_label", "suggestion", "split", "decision", "issues", "s
 FILES = ("opinion.npz", "probe.npz", "clusters.npz", "graph.npz", f"quality/{FOLDER}", "opinions")
 # parts that the log brings forward, a few rows at a time
 PATCHED = ("state", "reviewers")
+ROWWISE = TEXTS | dict(sample="id")  # columns that are long, and read for a page alone
 MOST_ORDERS = 8  # that are remembered
 MOST_READ, MOST_FOUND = 64, 4  # conditions, and what they left: 8 MB each of a million
 
@@ -69,6 +73,21 @@ def read_end(bench: Bench) -> tuple:
     """
     files = (bench.file, Path(f"{bench.file}.wal"))
     return bench.read_tail(), *map(file_stamp, files)
+
+
+class LazyPart(dict):
+    """Columns of a large bench's state, each read when it is first asked for."""
+
+    def __init__(self, snapshot: Snapshot, known: Arrays) -> None:
+        super().__init__(known)
+        self.state, self.locked, self.columns = snapshot.state, snapshot.locked, snapshot.columns
+
+    def __missing__(self, name: str) -> pa.Array:
+        array = read_state_column(self.state, name)
+        if self.columns[name].hidden_for_test:
+            array = column_arrays.hide_locked(array, self.locked)
+        self[name] = array
+        return array
 
 
 class Snapshot:
@@ -106,6 +125,8 @@ class Snapshot:
         if before is not None and self.state.index.is_(before.state.index):
             self._take_over(before)
         self.columns = {column.name: column for column in self._list_columns()}
+        if isinstance(self.state, SampleRows):
+            self.parts["state"] = LazyPart(self, self.parts.get("state", {}))
 
     def _take_over(self, before: Snapshot) -> None:
         """Take over what stays, bring forward what few edits changed."""
@@ -118,6 +139,8 @@ class Snapshot:
             lasting |= part.startswith("opinion ") and same_locks
             if part in ("metadata", "words") or lasting and same_files and rows is not None:
                 self.parts[part] = arrays
+            elif isinstance(arrays, LazyPart):
+                self.parts[part] = {name: arrays[name] for name in FIXED if name in arrays}
             elif part in PATCHED and rows is not None:
                 new = bring_forward(self.moment, part, arrays, rows)
                 self.parts[part] = self._hide_part(part, new, before)
@@ -218,9 +241,8 @@ class Snapshot:
 
     def take(self, name: str, at: np.ndarray) -> np.ndarray:
         """Read a column at some positions, as a frame holds it."""
-        import pyarrow as pa
 
-        array, kind = self.array(name).take(pa.array(at)), self.column(name).kind
+        array, kind = self.pick(name, at), self.column(name).kind
         if kind == "number":
             return array.to_numpy(zero_copy_only=False)
         if hasattr(array, "dictionary"):  # few texts, for many samples
@@ -230,6 +252,15 @@ class Snapshot:
         found = np.empty(len(at), object)
         found[:] = [v if v is None else tuple(v) for v in values] if kind == "list" else values
         return found
+
+    def pick(self, name: str, at: np.ndarray) -> pa.Array:
+        """Read a column at some positions, and of a large bench no more where that will do."""
+        import pyarrow as pa
+
+        state = self.state
+        if isinstance(state, SampleRows) and name in ROWWISE and name not in self.parts["state"]:
+            return state.read_fixed(ROWWISE[name], np.asarray(at, "i8")).cast(pa.string())
+        return self.array(name).take(pa.array(at))
 
     def with_similarity(self, like: Sequence) -> Snapshot:
         """Give the same moment with the likeness to some samples.

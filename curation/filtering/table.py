@@ -20,6 +20,7 @@ from assay.curation.filtering.facets import Facet, count_facet
 from assay.curation.filtering.likeness import Embed
 from assay.curation.filtering.parts import Moment
 from assay.curation.filtering.query_watch import QueryWatch
+from assay.curation.filtering.sample_rows import open_rows
 from assay.curation.filtering.search import fold_words
 from assay.curation.filtering.snapshot import Snapshot, read_end, read_stamps
 from assay.curation.storage.engine import SETTINGS
@@ -71,6 +72,8 @@ class SampleTable:
             end = read_end(self.bench)
             if self.snapshot is not None and end == self.end and end[0] is not None:
                 upto, state = self.snapshot.stamps[0], self.snapshot.state
+            elif (rows := open_rows(self.bench)) is not None:
+                upto, state = rows.parts.upto, rows
             else:
                 upto, state = states.read_newest_state(self.bench)
             self.end = end

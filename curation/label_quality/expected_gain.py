@@ -56,7 +56,7 @@ def expect_gain(
     V = np.asarray(X[val.rows])
     moves = probe.project(V, probe.inverse @ Z.T) * fitted  # (m, h): of a score, by each label
     if probe.vote:
-        moves += probe.vote * weigh_votes(probe.near[val.rows], probe.y, fixes.rows)
+        moves += probe.vote * weigh_votes(*probe.voters(val.rows), probe.find_voters(fixes.rows))
     change = one_hot(fixes.suggested, probe.k) - one_hot(fixes.given, probe.k)
     before = probe.score_rows(X, val.rows)
     step = moves @ (fixes.chances[:, None] * change)

@@ -20,7 +20,8 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Rows
 from assay.curation.tasks.base import refuse_task
 from assay.curation.text import format_count
-from assay.curation.versioning import states
+from assay.curation.versioning import state_building, states
+from assay.curation.versioning.state_building import is_large
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +98,7 @@ def find_influences(bench: Bench, samples: list[str], live: LiveScores | None = 
 
 def score_now(bench: Bench, live: LiveScores) -> tuple[ScoredState, LiveProbe]:
     """Score the newest state, and give the probe that did; UserError without a scan of it."""
+    refuse_large(bench)
     upto, state = states.read_newest_state(bench)
     if live.load_probe(state) is None:
         raise NotScanned(
@@ -106,6 +108,13 @@ def score_now(bench: Bench, live: LiveScores) -> tuple[ScoredState, LiveProbe]:
     scored = live.score(upto, state)
     assert live.probe is not None, "it was loaded, or fitted anew"
     return scored, live.probe
+
+
+def refuse_large(bench: Bench) -> None:
+    """Refuse a large bench: the pull of each train label on a mistake asks for all their vectors."""
+    if is_large(bench):
+        most = f"{state_building.LARGE:,} samples to look for what made a mistake"
+        raise UserError(f"expected at most {most}, found more", "assay queue lists what is doubted")
 
 
 def check_mistakes(bench: Bench, asked: pd.DataFrame, given: np.ndarray, said: np.ndarray) -> None:

@@ -133,25 +133,30 @@ def judged_folder(asked: dict) -> str:
     return asked.get("kernel") or name_features(asked)
 
 
-def read_features(bench: Bench, asked: dict, hashes: np.ndarray) -> Rows | SideBySide:
-    """Read the embeddings that a scan judges by, (n, d)."""
-    rows = [X.rows(hashes) for X in _feature_shards(bench, asked)]
+def read_features(
+    bench: Bench, asked: dict, hashes: np.ndarray, few: bool = False
+) -> Rows | SideBySide:
+    """Read the embeddings that a scan judges by, (n, d); few: of few of its samples."""
+    rows = [X.rows(hashes) for X in _feature_shards(bench, asked, hashes if few else None)]
     return rows[0] if len(rows) == 1 else SideBySide(*rows)
 
 
-def read_columns(bench: Bench, asked: dict, hashes: np.ndarray) -> Rows | SideBySide:
+def read_columns(
+    bench: Bench, asked: dict, hashes: np.ndarray, few: bool = False
+) -> Rows | SideBySide:
     """Read what the judge is fitted on, (n, d) or (n, d + m).
 
-    asked: the last scan's settings. Embeddings, and kernel columns where it made them.
+    asked: the last scan's settings. Embeddings, and kernel columns where it made them. few: of few of its samples.
     """
-    X = read_features(bench, asked, hashes)
+    X = read_features(bench, asked, hashes, few)
     if not asked.get("kernel"):
         return X
-    out = SideBySide(X, Shards(bench.arrays / "embeddings" / asked["kernel"]).rows(hashes))
+    folder = bench.arrays / "embeddings" / asked["kernel"]
+    out = SideBySide(X, Shards(folder, wanted=hashes if few else None).rows(hashes))
     out.weights = np.repeat([LINEAR, 1.0], [X.shape[1], out.right.shape[1]])
     return out
 
 
-def _feature_shards(bench: Bench, asked: dict) -> list[Shards]:
+def _feature_shards(bench: Bench, asked: dict, wanted: np.ndarray | None = None) -> list[Shards]:
     folders = filter(None, (asked["folder"], asked.get("also")))
-    return [Shards(bench.arrays / "embeddings" / folder) for folder in folders]
+    return [Shards(bench.arrays / "embeddings" / folder, wanted=wanted) for folder in folders]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from assay.curation.label_quality.judges import (
     predict_version,
     score_version,
 )
-from assay.curation.label_quality.kernel_columns import judged_folder
+from assay.curation.label_quality.kernel_columns import judged_folder, read_columns
 from assay.curation.label_quality.linear_algebra import is_labelled
 from assay.curation.label_quality.score_files import LabelScores, StoredProbe, StoredScores
 from assay.curation.label_quality.scoring import (
@@ -31,8 +32,10 @@ from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.top_probs import TopProbs
 from assay.curation.tasks.base import task_of
-from assay.curation.versioning import pointers, version_names
+from assay.curation.text import format_count
+from assay.curation.versioning import pointers, state_building, version_names
 from assay.curation.versioning.pointers import find_position
+from assay.curation.versioning.state_building import is_large
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,19 +56,27 @@ class ScoredState:
 class LiveProbe:
     """The probe that the last scan left, in memory: whatever labels its samples get, it judges them in a moment."""
 
-    def __init__(self, bench: Bench, stored: StoredProbe, part: pd.DataFrame) -> None:
+    def __init__(
+        self, bench: Bench, stored: StoredProbe, part: pd.DataFrame, few: bool = False
+    ) -> None:
         """Prepare it for the samples that it judges.
 
-        part: the state without test and guard, of these samples.
+        part: the state without test and guard, of these samples. few: they are few of all that it was fitted to, and
+        it is a SampledProbe.
         """
         self.bench = bench
         self.stored, self.probe, self.classes = stored, stored.probe, stored.classes
-        self.X, _, self.probe.near = load_columns(bench, part)
+        if few:
+            self.X = read_columns(bench, read_settings(bench), part.content_hash, few=True)
+        else:
+            self.X, _, self.probe.near = load_columns(bench, part)
         judge = load_judge(bench)
         second = judge and judge.second
         self.task = task_of(bench)
         several = self.task.name == "multilabel"
-        self.second = second and AlignedOpinion(second, self.classes, stored.ids, several)
+        self.second = second and AlignedOpinion(
+            second, self.classes, np.asarray(part.index, "S32"), several
+        )
         self.last = None  # the samples and splits of a state that was of these samples
 
     @classmethod
@@ -231,8 +242,14 @@ def fit_scores(bench: Bench, upto: int) -> pd.DataFrame:
 def rescore(bench: Bench) -> bool:
     """Bring the scores to the present labels.
 
-    Without embedding or fitting anew; False where no scan stands.
+    Without embedding or fitting anew; False where no scan stands. UserError for a large bench: all its scores are
+    brought there by a scan alone.
     """
+    if is_large(bench):
+        raise NotScanned(
+            f"expected at most {state_building.LARGE:,} samples to score anew, found more",
+            f"what was edited has no score until: assay scan -b {bench.given}",
+        )
     live, upto = LiveScores(bench), find_position(bench, "HEAD")
     state = bench.state(upto)
     if live.load_probe(state) is None:
@@ -246,19 +263,38 @@ def rescore(bench: Bench) -> bool:
 def refresh_scores(bench: Bench) -> pd.DataFrame | None:
     """Bring the written scores to the end of the log.
 
-    arrays/opinion.npz and the label issues, where they are not there yet.
+    arrays/opinion.npz and the label issues, where they are not there yet. Those of a large bench stay as the last scan
+    left them, and it is said how many edits came since.
 
-    Returns a frame as score_labels, or None where both are there already. UserError where only a scan can tell.
+    Returns a frame as score_labels, or None where both stay. UserError where only a scan can tell.
     """
     read_settings(bench)
-    upto = find_position(bench, "HEAD")
-    if LabelScores.position(bench) == upto:
+    upto, written = find_position(bench, "HEAD"), LabelScores.position(bench)
+    if written == upto:
+        return None
+    if written is not None and is_large(bench):
+        note_age(upto - written)
         return None
     live = LiveScores(bench)
     scored = live.score(upto, bench.state(upto))
     if live.unwritten is not None:
         live.publish()
     return scored.found
+
+
+def note_age(edits: int) -> None:
+    """Say that the scores of a large bench are older than its log."""
+    since = format_count(edits, "edit")
+    left_out = "what they are about has no score here until assay scan renews the scores"
+    print(f"note: {since} came since the scores were made; {left_out}", file=sys.stderr)
+
+
+def read_scores(bench: Bench) -> pd.DataFrame:
+    """Read the written scores, a frame as score_labels: of samples that nobody edited since."""
+    kept = LabelScores.load(bench)
+    found = kept.scores.to_frame(bench.state(kept.upto))
+    edited = bench.rows("select distinct sample from edits where seq > ?", [kept.upto])
+    return found[~found.index.isin([sample for (sample,) in edited])] if edited else found
 
 
 # ---- of any version
@@ -276,9 +312,7 @@ def label_scores(
     if pointers.is_head(bench, version):
         try:
             found = refresh_scores(bench)
-            return (
-                LabelScores.load(bench).scores.to_frame(bench.state()) if found is None else found
-            )
+            return read_scores(bench) if found is None else found
         except UserError:
             if scan_needed:
                 raise

@@ -91,8 +91,8 @@ def describe_rows(probe: Probe, labels: np.ndarray, rows: np.ndarray) -> Arrays:
     """Describe what a block of rows without copies is predicted by, beside its vectors."""
     about = dict(labels=labels[rows], y=probe.y[rows], h=probe.h[rows])
     if probe.vote:
-        near = probe.near[rows]
-        about["voted"] = np.where(near >= 0, probe.y[near], -1).astype("i4")
+        near, votes = probe.voters(rows)
+        about["voted"] = np.where(near >= 0, votes[near], -1).astype("i4")
     return about
 
 

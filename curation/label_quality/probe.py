@@ -293,7 +293,15 @@ class Probe:
         """Add the neighbours' votes to scores (m, k) of rows."""
         if not self.vote:
             return scores
-        return scores + self.vote * count_votes(self.near[rows], self.y, self.k)
+        return scores + self.vote * count_votes(*self.voters(rows), self.k)
+
+    def voters(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+        """Give who votes on rows: their places (m, j), -1 for none, and what each place votes for."""
+        return self.near[rows], self.y
+
+    def find_voters(self, rows: np.ndarray) -> np.ndarray:
+        """Find the places (m,) of rows among the voters: see voters; a place of its own for none."""
+        return rows
 
     def few(self) -> np.ndarray:
         """Mark classes (k,) with fewer than 5 groups: too few to judge.

@@ -13,7 +13,7 @@ from assay.curation.label_quality.member_flags import NEVER
 from assay.curation.label_quality.probe import Probe
 from assay.curation.label_quality.scoring import read_targets, scored_rows
 from assay.curation.splits import LOCKED
-from assay.curation.storage.arrays import load_arrays, save_arrays
+from assay.curation.storage.arrays import load_arrays, map_array, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.top_probs import TopProbs, name_arrays, read_probs
 from assay.curation.tasks import classification, multilabel
@@ -189,11 +189,15 @@ def read_member_cuts(bench: Bench, k: int) -> np.ndarray:
     return cuts if cuts.shape == blind.shape else blind
 
 
-def read_leverage(bench: Bench, sample: str) -> float | None:
+def read_leverage(bench: Bench, sample: str, rank: int | None = None) -> float | None:
     """Read how strongly a sample pulls the probe's answer about itself.
 
-    From 0 to 1; None where it is not fitted.
+    From 0 to 1; None where it is not fitted. rank: its place among all that are judged, where it is known.
     """
+    if rank is not None:
+        file = bench.arrays / "probe.npz"
+        fitted = map_array(file, "y")[rank] >= 0
+        return float(map_array(file, "h")[rank]) if fitted else None
     kept = load_arrays(bench.arrays / "probe.npz", ["ids", "h", "y"])
     at = np.flatnonzero(kept["ids"] == sample.encode()) if kept is not None else []
     return float(kept["h"][at[0]]) if len(at) and kept["y"][at[0]] >= 0 else None

@@ -9,7 +9,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.label_quality import scoring
-from assay.curation.label_quality.influence import find_influences
+from assay.curation.label_quality.influence import find_influences, refuse_large
 from assay.curation.label_quality.live import LiveScores
 from assay.curation.review.queue import COLUMNS
 from assay.curation.slicing import slices
@@ -70,6 +70,7 @@ def queue_mistakes(
 
 def find_asked(bench: Bench, samples: Sequence[str]) -> list[str]:
     """Find the ids of labelled val samples; UserError for what is none."""
+    refuse_large(bench)
     state, asked = bench.state(), list(dict.fromkeys(map(str, samples)))
     if not asked or (state.index.get_indexer(asked) < 0).any():  # not all of them ids
         asked = slices.resolve_slices(bench, {"mistakes": asked})["mistakes"]

@@ -86,12 +86,16 @@ class Outlook:
 
 
 def foresee_gain(
-    bench: Bench, scored: ScoredState, rates: Rates | None, live: LiveProbe | None
+    bench: Bench,
+    scored: ScoredState,
+    rates: Rates | None,
+    live: LiveProbe | None,
+    drawn: pd.Index | None = None,
 ) -> Outlook:
     """Foresee what the next 100 labels of the queue gain.
 
     scored: a state's scores; rates: see fit_rates; live: the probe that made the scores. A gain is of the probe's
-    probability for the val labels, as in expected_gain.
+    probability for the val labels, as in expected_gain. drawn: those that stand for all, where not all are scored.
     """
     below = read_limit(bench)
     head = find_head(scored.found)
@@ -107,6 +111,7 @@ def foresee_gain(
     if live is None or not np.array_equal(live.probe.y, targets):
         return Outlook(None, "the labels changed since the scores were written", below)
     found = scored.found[(part["split"].loc[scored.found.index] == "val").to_numpy()]
+    found = found if drawn is None else found[drawn.get_indexer(found.index) >= 0]
     if len(found) < FEWEST:
         only = format_count(len(found), "val label is", "val labels are")
         return Outlook(None, f"it takes {FEWEST} val labels, and {only} judged", below)

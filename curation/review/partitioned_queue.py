@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +9,13 @@ import numpy as np
 from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import is_scanned
 from assay.curation.issues.disagreements import disagreement_issues, list_contested
+from assay.curation.label_quality import live
 from assay.curation.label_quality.partitioned_scores import PartitionedScores
 from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.review.queue import Draws, check_numbers, count_draws, order_queue
 from assay.curation.storage.arrays import file_stamp, locate_hashes, map_array
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import task_of
-from assay.curation.text import format_count
 from assay.curation.versioning.partitioned_states import PartitionedState
 from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.sample_draws import RandomRows, find_random_rows
@@ -43,9 +42,7 @@ def build_by_parts(bench: Bench, n: int, random: float | None) -> pd.DataFrame:
     check_numbers(n, random)
     state, scores = open_state(bench), PartitionedScores.load(bench)
     if scores.upto < state.upto:
-        since = format_count(state.upto - scores.upto, "edit")
-        left_out = "what they are about has no score here until assay scan renews the scores"
-        print(f"note: {since} came since the scores were made; {left_out}", file=sys.stderr)
+        live.note_age(state.upto - scores.upto)
     rated = find_random_rows(state, count_draws(n, random))
     contested = state.locate(list_contested(bench))
     contested = np.sort(contested[contested >= 0])
@@ -66,6 +63,15 @@ def count_reviews(state: PartitionedState, rated: RandomRows) -> tuple[int, int]
     reviewed = state.find(lambda part: part.flags["reviewed"] & part.has("given_label"), asked)
     verdicts = state.take(rated.stratum, ["verdict"])["verdict"]
     return len(reviewed), int((verdicts != "unsure").sum())
+
+
+def read_neighbourhood(bench: Bench, sample: str) -> pd.DataFrame:
+    """Read a state that holds a sample and its neighbours; of a small bench it is all of it."""
+    if not is_large(bench):
+        return bench.state()
+    state = open_state(bench)
+    rows = state.locate([sample])
+    return with_neighbours(bench, state, rows[rows >= 0])
 
 
 def with_neighbours(bench: Bench, state: PartitionedState, rows: np.ndarray) -> pd.DataFrame:

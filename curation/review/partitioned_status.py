@@ -14,7 +14,7 @@ from assay.curation.issues import listing
 from assay.curation.issues.base import ScanView
 from assay.curation.issues.disagreements import list_contested
 from assay.curation.issues.not_copies import was_told_apart
-from assay.curation.issues.opinions import opinion_kinds
+from assay.curation.issues.opinions import list_opinions, load_opinion, opinion_kinds
 from assay.curation.label_quality import judges
 from assay.curation.label_quality.model_trust import judge_model
 from assay.curation.label_quality.partitioned_scores import PartitionedScores
@@ -80,7 +80,7 @@ def summarize_by_parts(bench: Bench) -> dict:
     out["waiting_at_random"] = progress.count_waiting(bench, excerpt)
     found = waits = None
     try:
-        view = ExcerptView(bench, excerpt, dict.fromkeys(test_only, 0) | classes)
+        view = make_view(bench, excerpt, test_only, classes)
         columns = ("kind", "sample", "score")
         every = listing.load_issues(bench, columns=columns, rescore=False, scan=view)
         found = status.count_issues(bench, out, excerpt, every)
@@ -102,10 +102,34 @@ def summarize_by_parts(bench: Bench) -> dict:
     return out
 
 
-def read_excerpt(bench: Bench, state: PartitionedState, waiting: np.ndarray) -> pd.DataFrame:
-    """Read the samples that were reviewed, have an issue or are contested, and the next at random.
+def make_view(
+    bench: Bench, excerpt: pd.DataFrame, test_only: set[str], classes: Counter[str]
+) -> ExcerptView:
+    return ExcerptView(bench, excerpt, dict.fromkeys(test_only, 0) | classes)
 
-    The next at random ends the random stratum among them, as it does among all.
+
+def view_excerpt(bench: Bench, state: PartitionedState) -> ExcerptView:
+    """Give what finders may ask of a large bench at each look."""
+    _, classes, test_only = count_samples(state)
+    said = (load_opinion(bench, name) for name in list_opinions(bench))
+    doubted = state.locate([s for one in said for s in one.ids[one.flags.any(1)]])
+    excerpt = read_excerpt(bench, state, doubted[doubted >= 0])
+    return make_view(bench, excerpt, test_only, classes)
+
+
+def read_reviewed(bench: Bench) -> tuple[pd.DataFrame, int | None]:
+    """Read what progress is told from: (a state, samples in the random order where it has not all)."""
+    if not is_large(bench):
+        return bench.state(), None
+    state = open_state(bench)
+    random = find_random_rows(state, 1)
+    return read_excerpt(bench, state, random.waiting), random.population
+
+
+def read_excerpt(bench: Bench, state: PartitionedState, waiting: np.ndarray) -> pd.DataFrame:
+    """Read the samples that were reviewed, have an issue or are contested, and some rows more.
+
+    The next at random, where it is among them, ends the random stratum as it does among all.
     """
     reviewed = state.find(lambda part: part.flags["reviewed"], ["reviewed"])
     asked = "select distinct sample from issues where sample is not null"

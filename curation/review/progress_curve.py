@@ -31,12 +31,14 @@ class Point(NamedTuple):
     name: str = ""  # of the version, where it is one's
 
 
-def trace_errors_left(bench: Bench, state: pd.DataFrame, most: int = 12) -> list[Point]:
+def trace_errors_left(
+    bench: Bench, state: pd.DataFrame, most: int = 12, population: int | None = None
+) -> list[Point]:
     """Estimate the errors left after each of several numbers of reviews.
 
     There are at most `most` of them. It goes by what is known now of the labels that were reviewed
     until then, as summarize_reviews does it for all of them; the intervals hold at all looks
-    together. [] under 30 random reviews.
+    together. [] under 30 random reviews. population: as in summarize_reviews.
     """
     first = random_stratum(state)
     if len(first) < FEWEST:
@@ -52,7 +54,8 @@ def trace_errors_left(bench: Bench, state: pd.DataFrame, most: int = 12) -> list
     sure = (state.verdict.loc[first] != "unsure").to_numpy()
     hits = wrong.loc[first].to_numpy() & sure
     order = np.sort(seq)
-    population, out = len(random_order_rows(state)), []
+    population = len(random_order_rows(state)) if population is None else population
+    out: list[Point] = []
     for n in np.unique(np.linspace(1, len(order), most).astype(int)):
         at = order[n - 1]
         k = int(np.searchsorted(done, at, "right"))

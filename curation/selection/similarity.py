@@ -82,14 +82,16 @@ def resolve_seeds(bench: Bench, samples: list[str], state: pd.DataFrame) -> list
     seeds = list(dict.fromkeys(map(str, samples)))
     if not len(seeds) or (state.index.get_indexer(seeds) < 0).any():  # not all of them ids
         seeds = slices.resolve_slices(bench, {"like these": seeds})["like these"]
-    locked = [s for s in seeds if s in state.index and state["split"][s] in LOCKED]
+    rows = state.index.get_indexer(seeds)
+    named = state.iloc[rows[rows >= 0]]
+    locked = list(named.index[named["split"].isin(LOCKED)])
     if locked:
         raise UserError(
             f"expected samples of train, val or pool, found {len(locked):,} of test or guard, "
-            f"first {locked[0]} ({state.key[locked[0]]})",
+            f"first {locked[0]} ({named.key[locked[0]]})",
             "what looks like the test set must not be looked for: it would no longer measure anything",
         )
-    if gone := [s for s in seeds if s not in state.index]:
+    if gone := [s for s, row in zip(seeds, rows) if row < 0]:
         raise UserError(
             f"expected samples of this version, found {gone[0]}, which it does not have",
             "choose others",

@@ -27,10 +27,19 @@ DIGEST_SIZE = 12
 class Shards:
     """A folder of shards."""
 
-    def __init__(self, folder: str | Path, only: Iterable[str] | None = None) -> None:
-        """Open all shards of a folder, or only those of some names."""
+    def __init__(
+        self,
+        folder: str | Path,
+        only: Iterable[str] | None = None,
+        wanted: np.ndarray | None = None,
+    ) -> None:
+        """Open all shards of a folder, or only those of some names.
+
+        wanted: the hashes that will be asked for, where they are few of all: no others are held.
+        """
         self.folder = Path(folder)
         self.arrays, self.files, indexes = [], [], []
+        few = None if wanted is None else np.unique(np.asarray(wanted, "S32"))
         names = self.folder.glob("*.index.npy")
         if only is not None:
             names = (self.folder / f"{name}.index.npy" for name in only)
@@ -42,6 +51,8 @@ class Shards:
                 continue  # `assay gc` was faster
             except (ValueError, EOFError, SyntaxError) as e:
                 raise damaged_arrays(path, e) from None
+            if few is not None:
+                index = index[locate_hashes(few, index["hash"]) >= 0]
             self.arrays.append(array)
             self.files.append(array_file(path))
             indexes.append((index, np.full(len(index), len(self.arrays) - 1)))

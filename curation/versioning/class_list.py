@@ -13,6 +13,8 @@ from assay.curation.splits import SPLITS
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import Task, explode_labels, list_members, task_of
 from assay.curation.versioning.class_names import CLASS, ClassNames
+from assay.curation.versioning.expressions import is_expression
+from assay.curation.versioning.state_building import is_large, open_state
 from assay.curation.versioning.version_names import names_at
 
 if TYPE_CHECKING:
@@ -83,9 +85,8 @@ def list_classes(bench: Bench, version: str | int = "HEAD") -> list[str]:
 
     Declared ones, and labels of any kept sample.
     """
-    state = bench.state(version)
     entries = list_entries(names_at(bench, version))
-    return sort_classes({*entries, *list_members(task_of(bench), state.label[state.keep])}, entries)
+    return sort_classes({*entries, *count_kept(bench, version).index}, entries)
 
 
 def list_choices(bench: Bench, labels: Iterable[str], version: str | int = "HEAD") -> list[str]:
@@ -105,10 +106,8 @@ def tabulate_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     """
     import pandas as pd
 
-    state = bench.state(version)
-    kept = state[state.keep & state.label.notna()]
     entries = list_entries(names_at(bench, version))
-    counts = count_by_split(task_of(bench), kept)
+    counts = count_kept(bench, version)
     rows = []
     for name in sort_classes({*entries, *counts.index}, entries):
         by_split = {s: count_cell(counts, name, s) for s in SPLITS}
@@ -119,6 +118,26 @@ def tabulate_classes(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
     out = pd.DataFrame(rows, columns=columns)
     texts = [field for field in FIELDS if field != "order"]
     return out.assign(**{c: out[c].astype(object).where(out[c].notna(), None) for c in texts})
+
+
+def count_kept(bench: Bench, version: str | int = "HEAD") -> pd.DataFrame:
+    """Count the kept, labelled samples of each class in each split: see count_by_split."""
+    import pandas as pd
+
+    if is_expression(version) or not is_large(bench):
+        state = bench.state(version)
+        return count_by_split(task_of(bench), state[state.keep & state.label.notna()])
+    counts = pd.DataFrame(
+        [
+            (label, split, n)
+            for (split, label, keep, _), n in open_state(bench, version).counts.items()
+            if keep and label is not None
+        ],
+        columns=["label", "split", "n"],
+    )
+    counts["label"] = counts.label.map(lambda label: list_members(task_of(bench), [label]))
+    counts = counts.explode("label")
+    return counts.pivot_table("n", "label", "split", "sum", fill_value=0).astype(int)
 
 
 def count_by_split(task: Task, state: pd.DataFrame) -> pd.DataFrame:

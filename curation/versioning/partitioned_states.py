@@ -114,9 +114,14 @@ class PartitionedState:
         number = rows // self.each
         for one in np.unique(number).tolist():
             here = np.flatnonzero(number == one)
-            part = self.load(one, columns)
+            part = self._load_base(one, tuple(columns))
             for name in columns:
                 out[name][here] = part.take(name, rows[here] - one * self.each)
+        if self.laid is not None and len(self.rows):
+            at = np.searchsorted(self.rows, rows).clip(max=len(self.rows) - 1)
+            edited = np.flatnonzero(self.rows[at] == rows)
+            for name in columns:
+                out[name][edited] = self.laid.take(name, at[edited])
         return out
 
     def locate(self, samples: Sequence[str]) -> np.ndarray:

@@ -66,8 +66,9 @@ def list_samples(args: argparse.Namespace) -> None:
 
 def read_like(bench: Bench, word: str) -> str | Path:
     """Read what --like names: a sample, or else a picture's file."""
-    state = bench.state()
-    is_sample = word in state.index or (state.key == word).any()
+    is_sample = bool(
+        bench.rows("select 1 from samples where id = ? or key = ? limit 1", [word, word])
+    )
     return word if is_sample or not Path(word).expanduser().is_file() else Path(word)
 
 

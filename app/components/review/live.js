@@ -7,7 +7,7 @@ const points = (x) => `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(100 * x).to
 export function drawEffect($, said) { // $ finds a part of the page by its name; said: an answer of /assay/live
   const gain = said.gain, n = said.n.toLocaleString(), drawn = said.sure_at_random + said.unsure_at_random;
   $("gain").textContent = !gain ? "no validation labels" : said.measurable ? `${points(gain[0])} points` : "not yet measurable";
-  $("gain-range").textContent = gain ? `${points(gain[0])} [${points(gain[1])}, ${points(gain[2])}] on ${n} validation labels${said.exact ? ", exact match" : ""}` : "";
+  $("gain-range").textContent = gain ? `${points(gain[0])} [${points(gain[1])}, ${points(gain[2])}] on ${judged(said)}${said.exact ? ", exact match" : ""}` : "";
   $("changed").textContent = said.validation_changed ? `validation labels changed: ${said.validation_changed}` : "";
   $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, `
     + `${said.unsure.toLocaleString()} unsure`;
@@ -17,8 +17,13 @@ export function drawEffect($, said) { // $ finds a part of the page by its name;
   $("flags").textContent = said.flags_words ? `flagged: ${said.flags_words}` : "";
   $("next").textContent = said.next_words ? `expect ${said.next_words} in the queue to be wrong` : "";
   drawOutlook($, said.outlook);
+  $("rests-on").textContent = said.rests_on;
   $("how-gain").textContent = gain ? explainGain(said, n) : "";
   $("how-errors").textContent = explainErrors(said, drawn);
+}
+
+function judged({ n, n_of }) { // all of them, or a fixed sample of a large bench's
+  return n < n_of ? `a fixed sample of ${n.toLocaleString()} of ${n_of.toLocaleString()} validation labels` : `${n.toLocaleString()} validation labels`;
 }
 
 function drawOutlook($, outlook) { // what the next hundred gain, and whether to stop
@@ -38,12 +43,14 @@ export function listenToLimit($, { who, changed, tell }) { // a limit of the gai
   });
 }
 
-function explainGain({ gain, better, worse }, n) {
+function explainGain({ n_of, gain, better, worse, ...said }, n) {
+  const sampled = said.n < n_of ? ` They are a fixed sample of ${n_of.toLocaleString()}: drawn class by class, beside those that the `
+    + "queue is made of; each counts for as many as it stands for, and the range is wider by what the others may say." : "";
   return `The model as it was when this session began and the model now are asked about the same ${n} validation images, none of `
     + `which either was fitted to. ${better} answers became right and ${worse} became wrong: ${points(gain[0])} points. The range `
     + `from ${points(gain[1])} to ${points(gain[2])} holds at every look of the session together (95 %), however often you look and `
     + "whenever you stop; so it is wider than a range for one look. While it holds zero the gain is not yet measurable. Both are "
-    + "judged by the labels as they are now, so a corrected validation label is no gain.";
+    + "judged by the labels as they are now, so a corrected validation label is no gain." + sampled;
 }
 
 function explainErrors(said, drawn) {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.curation.statistics.sequential import live_gain
+from assay.curation.statistics.sequential import live_gain, sampled_gain
 
 
 def walks(rng, sessions, looks, n, up):
@@ -46,3 +46,34 @@ def test_a_real_live_gain_is_seen():
     better, worse = walks(np.random.default_rng(6), 50, 300, 200, 0.8)
     seen = sum(any(live_gain(b, w, 200).measurable for b, w in zip(*s)) for s in zip(better, worse))
     assert seen >= 45
+
+
+def test_a_sampled_gain_of_equal_weights_is_that_of_the_sample():
+    turned = np.repeat([1, -1, 0], [17, 3, 180])
+    for weight in (1.0, 7.5):
+        found = sampled_gain(turned, np.full(200, weight))
+        assert [found.estimate, found.low, found.high] == pytest.approx(
+            [0.07, (14 - 16.352) / 200, (14 + 16.352) / 200], abs=1e-5
+        )
+    # what stands for itself beside what was drawn: 10 - 0.25 * 10 of 40 + 160 labels, by hand
+    mixed = sampled_gain(np.repeat([1, -1, 0], [10, 10, 60]), np.repeat([1, 0.25, 3], [10, 10, 60]))
+    assert mixed.estimate == pytest.approx(7.5 / 192.5)
+
+
+@pytest.mark.slow
+def test_a_sampled_gain_holds_what_all_labels_say_at_every_look():
+    """400 sessions: 1,000 labels of which the queue holds 50, and 200 of the others were drawn."""
+    rng, missed, false = np.random.default_rng(7), 0, 0
+    weights = np.repeat([1.0, 950 / 200], [50, 200])
+    for session in range(400):
+        up = 0.5 if session % 2 else 0.8
+        order, way = rng.permutation(1000), np.where(rng.random(1000) < up, 1, -1)
+        at_hand = np.r_[:50, 50 + rng.choice(950, 200, replace=False)]
+        turned, wrong = np.zeros(1000, int), False
+        for look in range(0, 400, 20):  # 20 more answers turn before each look
+            turned[order[look : look + 20]] = way[order[look : look + 20]]
+            found = sampled_gain(turned[at_hand], weights)
+            wrong |= not found.low <= turned.mean() <= found.high
+            false += up == 0.5 and found.measurable and look == 380
+        missed += wrong
+    assert missed <= 0.05 * 400 and false <= 0.05 * 200
