@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,33 +53,19 @@ def suggest_next(args: argparse.Namespace) -> str | None:
 
 def read_asked(args: argparse.Namespace) -> Asked:
     """Read what is to be estimated; UserError where it is missing or none."""
-    from assay.pipelines.estimates.estimate import Asked
+    from assay.pipelines.estimates.estimate import Asked, read_count
 
     if args.samples is None:
         raise UserError(
             "expected how many samples, found no --samples", "for example --samples 1e9"
         )
     return Asked(
-        samples=read_count(args.samples, "--samples", "1e9"),
+        samples=read_count(args.samples, "--samples"),
         side=args.side,
         nodes=args.nodes,
         cores=args.cores,
-        shard_samples=read_count(args.shard_samples, "--shard-samples", "10_000"),
+        shard_samples=read_count(args.shard_samples, "--shard-samples"),
     )
-
-
-def read_count(text: str, option: str, example: str) -> int:
-    """Read a whole number such as 1000000, 10_000_000, 1,000,000 or 1e9; UserError for none."""
-    try:
-        number = float(text.replace(",", ""))
-    except ValueError:
-        number = float("nan")
-    if not isfinite(number) or number != int(number):
-        raise UserError(
-            f"expected {option} as a whole number, found {text!r}",
-            f"for example {option} {example}",
-        )
-    return int(number)
 
 
 def read_measured(args: argparse.Namespace, asked: Asked) -> list[Record]:

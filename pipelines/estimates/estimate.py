@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite, nan
 
 from assay.curation.errors import UserError
 from assay.curation.features.knn import CELLS
 from assay.curation.text import format_count
 from assay.pipelines.estimates.growth import LEAST, Curve, fit_curve
 from assay.pipelines.estimates.prices import Prices
-from assay.pipelines.estimates.records import STEPS, Record
+from assay.pipelines.estimates.records import STEPS, Record, describe_records
 from assay.pipelines.indexing.costs import DRIVER, Cost
 from assay.pipelines.indexing.sharding import ROWS
 
@@ -191,9 +191,23 @@ def estimate(records: Iterable[Record], asked: Asked, prices: Prices) -> Estimat
         node_gb=worker * cores,
         driver_gb=driver,
         growth=growth,
-        measured=[record.describe() for record in used],
+        measured=describe_records(used),
         assumed=[*ASSUMED, *describe_gaps(used, parts, asked)],
     )
+
+
+def read_count(given: str | float, option: str) -> int:
+    """Read a whole number such as 1000000, 10_000_000, 1,000,000 or 1e9; UserError for none."""
+    try:
+        number = float(str(given).replace(",", ""))
+    except ValueError:
+        number = nan
+    if not isfinite(number) or number != int(number):
+        raise UserError(
+            f"expected {option} as a whole number, found {given!r}",
+            f"for example {option} 10_000_000, or 1e9",
+        )
+    return int(number)
 
 
 def choose_records(records: Iterable[Record], samples: int) -> list[Record]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SIZES = 20_000, 50_000, 100_000  # samples, by which the growth of all but embedding is measured
 EMBEDDED = 400, 1_600  # samples that the embedder itself is measured by: its costs grow as they do
+MADE = dict(image=make_pictures, text=lambda n, side: make_texts(n, 1))  # of n samples a frame
 SHARDS = 4
 SIDE = 256  # pixels, where nobody says
 BY_EMBEDDER = {"import", "embed", "quality"}  # steps that depend on what a sample is
@@ -39,41 +40,40 @@ def measure_machine(embedder: str, side: int | None, say: Tell = print) -> Path:
     Images of the side, or texts, are imported and embedded, some hundreds; of made vectors of as many numbers all else
     is measured, at some sizes. UserError for an embedder of rows, or one that is none.
     """
-    chosen, file = find_embedder(embedder), records_file(embedder, side)
-    medium = chosen.media or "image"
-    lines = []
+    file, medium, lines = records_file(embedder, side), medium_of(embedder), []
     for n in EMBEDDED:
         say(f"measuring   {format_count(n, medium)} with {embedder}")
-        table = make_pictures(n, side or SIDE) if is_picture(embedder) else make_texts(n, 1)
+        table = MADE[medium](n, side or SIDE)
         lines += run_scan(table, medium, embedder, 0, lambda step: step in BY_EMBEDDER)
     numbers = lines[-1]["numbers"]
-    made = f"{embed_texts.__module__}:{embed_texts.__name__}"
+    vectors = f"{embed_texts.__module__}:{embed_texts.__name__}"
     for n in SIZES:
         say(f"measuring   {n:,} made vectors of {format_count(numbers, 'number')}")
-        table = make_texts(n, numbers)
-        found = run_scan(table, "text", made, 1, lambda step: step not in BY_EMBEDDER)
-        lines += [line | dict(media=medium) for line in found if line["kind"] == "scan"]
+        found = run_scan(
+            make_texts(n, numbers), "text", vectors, 1, lambda step: step not in BY_EMBEDDER
+        )
+        lines += [line | dict(media=medium) for line in found]
     half = file.with_suffix(".tmp")
     half.write_text("".join(json.dumps(line) + "\n" for line in lines))
     os.replace(half, file)
     return file
 
 
-def records_file(embedder: str, side: int | None) -> Path:
-    """Name the file of what was measured with an embedder, of images of a side; UserError for an embedder of rows."""
-    medium = find_embedder(embedder).media
-    if medium not in ("image", "text", None):
+def medium_of(embedder: str) -> str:
+    """The medium that an embedder is measured on; UserError where no samples are made of it."""
+    medium = find_embedder(embedder).media or "image"
+    if medium not in MADE:
         raise UserError(
-            f"expected an embedder of images or texts, found {embedder}, which is for {medium}s",
+            f"expected an embedder of {' or '.join(MADE)}s, found {embedder}, which is for {medium}s",
             "scan a bench of yours by shards, and name it: assay estimate --from BENCH",
         )
-    about = f"{embedder}-{side or SIDE}" if is_picture(embedder) else embedder
+    return medium
+
+
+def records_file(embedder: str, side: int | None) -> Path:
+    """Name the file of what was measured with an embedder, of images of a side."""
+    about = embedder if media_type(medium_of(embedder)).column else f"{embedder}-{side or SIDE}"
     return cache_folder("estimates") / f"{safe_name(about)}.jsonl"
-
-
-def is_picture(embedder: str) -> bool:
-    """Whether an embedder is measured on images."""
-    return media_type(find_embedder(embedder).media or "image").column is None
 
 
 def run_scan(

@@ -32,13 +32,15 @@ class Prices(BaseModel, extra="forbid", strict=True):
     egress_gb: float = Field(ge=0, allow_inf_nan=False, **says("a price of 0 or more", "0.00"))
 
 
-def read_prices(file: str | Path | None) -> Prices:
-    """Read a table of prices in TOML; None: the example.
+def read_prices(file: dict | str | Path | None) -> Prices:
+    """Read a table of prices, a dict or a file of TOML; None: the example.
 
     UserError where it has other keys, lacks one, or has something other than a price.
     """
     if file is None:
         return Prices(**tomllib.loads(EXAMPLE))
+    if isinstance(file, dict):
+        return Prices(**check_config(Prices, file, "the prices", EXAMPLE))
     hint = "write an example to edit: assay estimate --write-prices FILE"
     require_file(file, "prices in TOML", hint)
     try:

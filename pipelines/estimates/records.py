@@ -37,17 +37,28 @@ class Record:
     shards: int = 1
     large: bool = False  # a small one that worked as on millions
 
-    def describe(self) -> str:
-        """Describe it in a line."""
-        what = f"{self.kind} of {format_count(self.samples, self.media)}"
-        if self.side:
-            what += f", {self.side} pixels"
-        if self.kind == "scan":
-            what += (
-                f", {format_count(self.numbers or 0, 'number')} ({self.embedder}), {self.shards}"
-                f" shards, {format_count(self.workers, 'worker')} ({self.engine})"
-            )
-        return f"{self.date[:10]}  {self.cpu}, {format_count(self.cores, 'core')}: {what}"
+
+def describe_records(records: list[Record]) -> list[str]:
+    """Describe records: a line for those that differ in their samples alone."""
+    alike: dict[tuple, list[Record]] = {}
+    for record in records:
+        about = [value for name, value in vars(record).items() if name not in ("samples", "costs")]
+        about[1] = record.date[:10]
+        alike.setdefault(tuple(about), []).append(record)
+    return [describe_alike(group) for group in alike.values()]
+
+
+def describe_alike(records: list[Record]) -> str:
+    """Describe records of one kind, day and machine."""
+    one = records[0]
+    sizes = ", ".join(f"{record.samples:,}" for record in records)
+    what = f"{one.kind} of {sizes} {one.media}s" + (f", {one.side} pixels" if one.side else "")
+    if one.kind == "scan":
+        what += (
+            f", {format_count(one.numbers or 0, 'number')} ({one.embedder}), {one.shards} shards,"
+            f" {format_count(one.workers, 'worker')} ({one.engine})"
+        )
+    return f"{one.date[:10]}, {one.cpu}, {format_count(one.cores, 'core')}: {what}"
 
 
 def read_records(file: Path) -> list[Record]:

@@ -23,7 +23,7 @@ from assay.curation.storage.shards import array_file
 from assay.curation.storage.stages import FOLDER, count_row_bytes
 from assay.curation.system.permissions import make_folder, opener
 
-FILE = "costs.jsonl"  # of arrays/
+FILE = "measured.jsonl"  # of arrays/
 DRIVER = "driver"  # the process that scans, whose work no further worker shortens
 GLANCE = 0.1  # seconds between two looks at the memory
 
