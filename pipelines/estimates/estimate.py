@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, isfinite, nan
+from math import ceil, inf, isfinite, nan
 
 from assay.curation.errors import UserError
 from assay.curation.features.knn import CELLS
@@ -23,6 +23,7 @@ OPENING = 2  # requests before the first shard of a source is read, see docs/lab
 # requests of a task whose arrays lie in object storage: its inputs, its rows and its output, each written and read
 PER_TASK = 6
 GB = 1e9
+SURE = 1.0  # seconds: what took less is taken to grow as the samples do at most
 BUSY = 0.05  # share of the seconds that processes waited for a core, from which on it is said
 ASSUMED = (
     "each core of a node is as fast as one that was measured, and all reach the same storage",
@@ -144,11 +145,11 @@ class Part:
             quiet = cost.wall * (1 - min(1.0, cost.waited / max(cost.seconds, LEAST)))
             tasks = cost.tasks / cost.calls
             work.append(quiet * tasks / ceil(tasks / record.workers))
-        return fit_curve(self.sizes, work)
+        return fit_curve(self.sizes, work, SURE)
 
     def fit(self, name: str) -> Curve:
-        """Fit another field of its costs."""
-        return fit_curve(self.sizes, [getattr(cost, name) for cost in self.costs])
+        """Fit another field of its costs, which counts CPU seconds or bytes, by a line."""
+        return fit_curve(self.sizes, [getattr(cost, name) for cost in self.costs], inf)
 
 
 def estimate(records: Iterable[Record], asked: Asked, prices: Prices) -> Estimate:
@@ -314,7 +315,7 @@ def add_up(
 def fit_memory(part: Part) -> float:
     """Fit the memory of a worker by the rows of its shard, for shards of ROWS: GB."""
     rows = [record.samples / record.shards for record in part.records]
-    return fit_curve(rows, [cost.memory for cost in part.costs]).at(ROWS) / GB
+    return fit_curve(rows, [cost.memory for cost in part.costs], inf).at(ROWS) / GB
 
 
 def describe_gaps(records: list[Record], parts: list[Part], asked: Asked) -> list[str]:
@@ -322,6 +323,14 @@ def describe_gaps(records: list[Record], parts: list[Part], asked: Asked) -> lis
     said, sides = [], {record.side for record in records if record.side}
     if single := sorted({part.step for part in parts if len(set(part.sizes)) < 2}, key=STEPS.index):
         said.append(f"of one size alone: {', '.join(single)}; taken to grow as the samples do")
+    if constant := [
+        f"{part.step}, {part.part}"
+        for part in parts
+        if part.part != DRIVER and len(set(part.sizes)) > 1 and not part.fit_work().each
+    ]:
+        said.append(
+            f"did not grow with the samples, and are counted as constant: {'; '.join(constant)}"
+        )
     if missing := [s for s in ("import", "embed") if s not in {part.step for part in parts}]:
         said.append(f"not measured, and not counted: {', '.join(missing)}")
     if asked.side and sides and sides != {asked.side}:
@@ -341,7 +350,7 @@ def describe_gaps(records: list[Record], parts: list[Part], asked: Asked) -> lis
         if share > BUSY:
             said.append(
                 f"the machine had other work while it was measured: {share:.0%} of the seconds, in which processes"
-                " waited for a core, are left out"
+                " waited for a core, are left out; measure it again when it is quiet"
             )
     largest = max(record.samples for record in records if record.kind == "scan")
     if asked.samples > 10 * largest:

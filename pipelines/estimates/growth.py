@@ -26,12 +26,12 @@ class Curve:
         return self.fixed + self.each * n**self.power
 
 
-def fit_curve(sizes: Sequence[float], costs: Sequence[float]) -> Curve:
+def fit_curve(sizes: Sequence[float], costs: Sequence[float], sure: float = 0.0) -> Curve:
     """Fit a curve to the costs (m,) of m sizes.
 
-    The exponent is the slope of log cost by log size (least squares). Above 1 the curve is that power of n. Up to 1 it
-    is a line with a fixed part: beyond the sizes that were measured no pass over all samples grows more slowly than
-    they do. One size: in proportion to n.
+    The exponent is the slope of log cost by log size (least squares). Above 1 the curve is that power of n, where the
+    largest cost is at least `sure`: what is smaller grows by chance. Else it is a line with a fixed part: beyond the
+    sizes that were measured no pass over all samples grows more slowly than they do. One size: in proportion to n.
     """
     n, cost = np.asarray(sizes, float), np.maximum(np.asarray(costs, float), LEAST)
     order = np.argsort(n)
@@ -42,12 +42,15 @@ def fit_curve(sizes: Sequence[float], costs: Sequence[float]) -> Curve:
     exponent, offset = np.polyfit(x, y, 1)
     steps = np.diff(y) / np.diff(x)
     span = (float(min(steps)), float(max(steps))) if len(steps) > 1 else (None, None)
-    if exponent > 1:
+    if exponent > 1 and cost[-1] >= sure:
         return Curve(0.0, float(np.exp(offset)), float(exponent), float(exponent), *span)
+    return Curve(*fit_line(n, cost), 1.0, float(exponent), *span)
+
+
+def fit_line(n: np.ndarray, cost: np.ndarray) -> tuple[float, float]:
+    """Fit a line, (fixed, each), neither of them below 0, to the costs (m,) of sizes n (m,)."""
     # errors count by their share: 10 % of a small cost as much as 10 % of a large one
     each, fixed = np.polyfit(n, cost, 1, w=1 / cost)
     if each < 0:  # it costs the same, but for noise
-        each, fixed = 0.0, float(np.mean(cost))
-    elif fixed < 0:
-        each, fixed = float(np.mean(cost / n)), 0.0
-    return Curve(float(fixed), float(each), 1.0, float(exponent), *span)
+        return float(np.mean(cost)), 0.0
+    return (float(fixed), float(each)) if fixed >= 0 else (0.0, float(np.mean(cost / n)))

@@ -18,7 +18,7 @@ from assay.curation.system.user_cache import cache_folder
 from assay.curation.text import format_count, safe_name
 from assay.pipelines.embedders.base import find_embedder
 from assay.pipelines.estimates.made_samples import embed_texts, make_pictures, make_texts
-from assay.pipelines.indexing.costs import FILE
+from assay.pipelines.indexing.costs import DRIVER, FILE
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.indexing.sharding import ShardOptions
@@ -27,36 +27,51 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIZES = 20_000, 50_000, 100_000  # samples, by which the growth of all but embedding is measured
-EMBEDDED = 400, 1_600  # samples that the embedder itself is measured by: its costs grow as they do
+EMBEDDED = (
+    500,
+    3_000,
+)  # samples that import and embedder are measured by: their costs grow as these do
+FIRST = 100  # samples before those: a model that is made once, and files that are not in memory yet, cost none of them
 MADE = dict(image=make_pictures, text=lambda n, side: make_texts(n, 1))  # of n samples a frame
 SHARDS = 4
 SIDE = 256  # pixels, where nobody says
-BY_EMBEDDER = {"import", "embed", "quality"}  # steps that depend on what a sample is
 
 
 def measure_machine(embedder: str, side: int | None, say: Tell = print) -> Path:
     """Measure this machine, and keep the records in the user's cache: returns the file.
 
-    Images of the side, or texts, are imported and embedded, some hundreds; of made vectors of as many numbers all else
+    Images of the side, or texts, are imported and embedded, some thousands; of made vectors of as many numbers all else
     is measured, at some sizes. UserError for an embedder of rows, or one that is none.
     """
     file, medium, lines = records_file(embedder, side), medium_of(embedder), []
+    run_scan(MADE[medium](FIRST, side or SIDE), medium, embedder)
     for n in EMBEDDED:
         say(f"measuring   {format_count(n, medium)} with {embedder}")
-        table = MADE[medium](n, side or SIDE)
-        lines += run_scan(table, medium, embedder, 0, lambda step: step in BY_EMBEDDER)
+        found = run_scan(MADE[medium](n, side or SIDE), medium, embedder)
+        lines += keep_costs(found, is_of_samples)
     numbers = lines[-1]["numbers"]
     vectors = f"{embed_texts.__module__}:{embed_texts.__name__}"
     for n in SIZES:
         say(f"measuring   {n:,} made vectors of {format_count(numbers, 'number')}")
-        found = run_scan(
-            make_texts(n, numbers), "text", vectors, 1, lambda step: step not in BY_EMBEDDER
-        )
+        found = run_scan(make_texts(n, numbers), "text", vectors)
+        found = keep_costs(found, lambda cost: not is_of_samples(cost))
         lines += [line | dict(media=medium) for line in found]
     half = file.with_suffix(".tmp")
     half.write_text("".join(json.dumps(line) + "\n" for line in lines))
     os.replace(half, file)
     return file
+
+
+def is_of_samples(cost: dict) -> bool:
+    """Whether a cost depends on what a sample is: all else is measured on made vectors."""
+    step, driver = cost["step"], cost["part"] == DRIVER
+    return step in ("import", "quality") or (step == "embed" and not driver)
+
+
+def keep_costs(lines: list[dict], wanted: Callable[[dict], bool]) -> list[dict]:
+    """Keep the costs that are wanted, and the records that have some."""
+    kept = [line | dict(costs=[*filter(wanted, line["costs"])]) for line in lines]
+    return [line for line in kept if line["costs"]]
 
 
 def medium_of(embedder: str) -> str:
@@ -76,21 +91,16 @@ def records_file(embedder: str, side: int | None) -> Path:
     return cache_folder("estimates") / f"{safe_name(about)}.jsonl"
 
 
-def run_scan(
-    table: pd.DataFrame, medium: str, embedder: str, effort: int, wanted: Callable[[str], bool]
-) -> list[dict]:
-    """Import and scan a table of samples in a bench of its own; return its records, of the steps that are wanted."""
+def run_scan(table: pd.DataFrame, medium: str, embedder: str) -> list[dict]:
+    """Import and scan a table of samples in a bench of its own, as millions would be; return its records."""
     with TemporaryDirectory() as folder:
         source = Path(folder) / "made.parquet"
         table.to_parquet(source)
-        bench = curation.Bench.create(Path(folder) / "bench")
+        bench = curation.create(Path(folder) / "bench")
         columns = dict(label="label", id="id")
         options = ImportOptions(columns=columns, media=medium, no_test=True)
         ingest(bench, source, "assay estimate", options)
         sharding = ShardOptions(SHARDS, large=True)
-        asked = ScanOptions(effort=effort, embedder=embedder, sharding=sharding, yes=True)
+        asked = ScanOptions(embedder=embedder, sharding=sharding, yes=True)
         scan(bench, asked, "assay estimate", say=lambda line: None)
-        lines = [json.loads(line) for line in (bench.arrays / FILE).read_text().splitlines()]
-    for line in lines:
-        line["costs"] = [cost for cost in line["costs"] if wanted(cost["step"])]
-    return [line for line in lines if line["costs"]]
+        return [json.loads(line) for line in (bench.arrays / FILE).read_text().splitlines()]

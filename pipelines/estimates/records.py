@@ -66,8 +66,7 @@ def read_records(file: Path) -> list[Record]:
     if not file.exists():
         return []
     try:
-        lines = map(json.loads, file.read_text().splitlines())
-        return [*add_imports(map(make_record, lines))]
+        return [make_record(json.loads(line)) for line in file.read_text().splitlines()]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise UserError(
             f"expected records of costs in {file}, found it damaged: {type(e).__name__}: {e}",
@@ -98,7 +97,7 @@ def add_imports(records: Iterable[Record]) -> Iterator[Record]:
 
 def read_bench_records(bench: Bench) -> list[Record]:
     """Read what imports and scans of a bench cost; UserError where no scan by shards left a record."""
-    found = read_records(bench.arrays / FILE)
+    found = [*add_imports(read_records(bench.arrays / FILE))]
     if not any(record.kind == "scan" and record.shards > 1 for record in found):
         raise UserError(
             f"expected what a scan by shards cost in {bench.given}, found no record of one",
