@@ -23,6 +23,7 @@ OPENING = 2  # requests before the first shard of a source is read, see docs/lab
 # requests of a task whose arrays lie in object storage: its inputs, its rows and its output, each written and read
 PER_TASK = 6
 GB = 1e9
+IMPORT = "import"
 SURE = 1.0  # seconds: what took less is taken to grow as the samples do at most
 BUSY = 0.05  # share of the seconds that processes waited for a core, from which on it is said
 ASSUMED = (
@@ -159,35 +160,28 @@ def estimate(records: Iterable[Record], asked: Asked, prices: Prices) -> Estimat
     is none, or where they are of different samples.
     """
     used = choose_records(records, asked.samples)
-    parts, media = list_parts(used), used[0].media
-    cores = asked.cores or max(record.cores for record in used)
-    workers, shards = asked.nodes * cores, ceil(asked.samples / ROWS)
-    stages, growth, alone = [], [], 0.0
-    for step in STEPS:
-        mine = [part for part in parts if part.step == step]
-        if not mine:
-            continue
-        found = [predict_part(part, asked.samples, shards, workers) for part in mine]
-        growth += found
-        if step != "import":
-            alone += sum(predict_part(part, asked.samples, shards, 1).hours for part in mine)
-        stages.append(add_up(step, mine, found, asked, shards, prices))
-    total = Stage(
-        "total", *(sum(column) for column in zip(*(list(vars(s).values())[1:] for s in stages)))
+    parts, cores = list_parts(used), asked.cores or max(record.cores for record in used)
+    shards, workers = ceil(asked.samples / ROWS), asked.nodes * cores
+    growth = [predict_part(part, asked.samples, shards, workers) for part in parts]
+    steps = dict.fromkeys(part.step for part in parts)
+    stages = [add_up(step, parts, growth, asked, shards, prices) for step in steps]
+    scan = [stage for stage in stages if stage.stage != IMPORT]
+    serial = sum(stage.serial_hours for stage in scan)
+    # a scan by one worker
+    alone = sum(
+        predict_part(part, asked.samples, shards, 1).hours for part in parts if part.step != IMPORT
     )
-    scan = [stage for stage in stages if stage.stage != "import"]
-    hours, serial = sum(s.hours for s in scan), sum(s.serial_hours for s in scan)
     worker = max((fit_memory(part) for part in parts if part.part != DRIVER), default=0.0)
     driver = max(p.fit("memory").at(asked.samples) for p in parts if p.part == DRIVER) / GB
     return Estimate(
         asked=asked,
         cores=cores,
-        media=media,
+        media=used[0].media,
         prices=prices,
         stages=stages,
-        total=total,
+        total=sum_stages(stages),
         scan_serial_share=serial / alone if alone else 0.0,
-        most_speedup=hours / serial if serial else None,
+        most_speedup=sum(stage.hours for stage in scan) / serial if serial else None,
         worker_gb=worker,
         node_gb=worker * cores,
         driver_gb=driver,
@@ -195,6 +189,12 @@ def estimate(records: Iterable[Record], asked: Asked, prices: Prices) -> Estimat
         measured=describe_records(used),
         assumed=[*ASSUMED, *describe_gaps(used, parts, asked)],
     )
+
+
+def sum_stages(stages: list[Stage]) -> Stage:
+    """Add up all columns of stages."""
+    rows = [list(vars(stage).values())[1:] for stage in stages]
+    return Stage("total", *map(sum, zip(*rows)))
 
 
 def read_count(given: str | float, option: str) -> int:
@@ -223,8 +223,8 @@ def choose_records(records: Iterable[Record], samples: int) -> list[Record]:
     )
     if not scans:
         raise UserError("expected what scans by shards cost, found no record of one", hint)
-    for name in ("media", "effort"):
-        kinds = sorted({str(getattr(record, name)) for record in scans})
+    for name in ("media", "effort", "embedder", "numbers", "engine"):
+        kinds = sorted({str(getattr(r, name)) for r in scans if "neighbours" in steps_of(r)})
         if len(kinds) > 1:
             raise UserError(
                 f"expected scans of one {name}, found {', '.join(kinds)}", "name others by --from"
@@ -249,15 +249,16 @@ def steps_of(record: Record) -> set[str]:
 
 
 def list_parts(records: list[Record]) -> list[Part]:
-    """List the parts of all steps, each with what it cost at every size."""
+    """List the parts of all steps, in their order, each with what it cost at every size."""
     found: dict[tuple[str, str], list[tuple[Cost, Record]]] = defaultdict(list)
     for record in records:
         for cost in record.costs:
             found[cost.step, cost.part].append((cost, record))
-    return [
+    parts = [
         Part(*key, [r.samples for _, r in pairs], [c for c, _ in pairs], [r for _, r in pairs])
         for key, pairs in found.items()
     ]
+    return sorted(parts, key=lambda part: STEPS.index(part.step))
 
 
 def predict_part(part: Part, samples: int, shards: int, workers: int) -> Growth:
@@ -278,38 +279,34 @@ def predict_part(part: Part, samples: int, shards: int, workers: int) -> Growth:
 
 
 def add_up(
-    step: str, parts: list[Part], found: list[Growth], asked: Asked, shards: int, prices: Prices
+    step: str,
+    parts: list[Part],
+    growth: list[Growth],
+    asked: Asked,
+    shards: int,
+    prices: Prices,
 ) -> Stage:
     """Add up the parts of a step."""
-    hours = sum(growth.hours for growth in found)
+    mine, found = [p for p in parts if p.step == step], [g for g in growth if g.step == step]
+    hours = sum(part.hours for part in found)
     read, written, cpu = (
-        sum(part.fit(name).at(asked.samples) for part in parts)
+        sum(part.fit(name).at(asked.samples) for part in mine)
         for name in ("read", "written", "cpu")
     )
-    if step == "import":
+    if step == IMPORT:
         count = ceil(asked.samples / asked.shard_samples)
         requests = count + OPENING + ceil(count / LISTED)
     else:
-        requests = PER_TASK * sum(
-            part.last[0].calls * part.count_tasks(shards) for part in parts if part.part != DRIVER
-        )
-    nodes = 1 if step == "import" else asked.nodes
+        calls = [p.last[0].calls * p.count_tasks(shards) for p in mine if p.part != DRIVER]
+        requests = PER_TASK * sum(calls)
     money = (
-        hours * nodes * prices.node_hour
+        hours * (1 if step == IMPORT else asked.nodes) * prices.node_hour
         + requests / 1000 * prices.requests_1000
         + written / GB * prices.storage_gb_month
-        + (read / GB * prices.egress_gb if step == "import" else 0)
+        + (read / GB * prices.egress_gb if step == IMPORT else 0)
     )
-    return Stage(
-        step,
-        hours,
-        sum(growth.hours for growth in found if growth.serial),
-        cpu / 3600,
-        read / GB,
-        written / GB,
-        requests,
-        money,
-    )
+    serial = sum(part.hours for part in found if part.serial)
+    return Stage(step, hours, serial, cpu / 3600, read / GB, written / GB, requests, money)
 
 
 def fit_memory(part: Part) -> float:

@@ -12,7 +12,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
 from assay.pipelines.indexing.costs import FILE, Cost
 
-STEPS = "import embed neighbours kernel leakage quality labels issues gaps version".split()
+STEPS = "import read embed neighbours kernel leakage quality labels issues gaps version".split()
 
 SUMMED = "calls tasks seconds wall cpu waited read written".split()
 

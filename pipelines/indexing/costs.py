@@ -148,6 +148,12 @@ class Costs:
             self.add(DRIVER, [spent], spent["seconds"])
             self.meter = None
 
+    def add_step(self, step: str, spent: dict[str, Any]) -> None:
+        """Add a step of the driver alone, which was measured: see Meter."""
+        if self.workers:
+            self.step = step
+            self.add(DRIVER, [spent], spent["seconds"])
+
     def add(self, part: str, tasks: list[dict[str, Any]], wall: float) -> None:
         """Add a call of a stage: what each of its tasks cost, and how long all took."""
         key = self.step, part

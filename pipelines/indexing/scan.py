@@ -39,7 +39,7 @@ from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
 from assay.pipelines.embedders.embed import embed_images
 from assay.pipelines.indexing.boosting import ask_boosting
-from assay.pipelines.indexing.costs import Costs, keep_scan_costs
+from assay.pipelines.indexing.costs import Costs, Meter, keep_scan_costs
 from assay.pipelines.indexing.kernel import add_kernel
 from assay.pipelines.indexing.leakage_holdout import (
     check_enough_left,
@@ -86,7 +86,8 @@ def scan(
     there are none: ShardsLeft says what is next.
     """
     options = options or ScanOptions()
-    n = len(bench.state())
+    with Meter() as reading:
+        n = len(bench.state())
     if not n:
         raise UserError(
             "expected samples to scan, found an empty bench",
@@ -98,6 +99,7 @@ def scan(
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
     with open_stages(bench, n, options.sharding, options.patience, say, progress) as costs:
+        costs.add_step("read", reading.spent)
         if options.sharding.only is not None:
             scan_shard(bench, options)
         scores = scan_samples(bench, options, who, say, progress, costs)

@@ -216,8 +216,9 @@ def test_the_example_of_prices_is_written_once_and_read(tmp_path):
 
 def test_records_that_do_not_go_together(tmp_path):
     asked, prices = Asked(10**6), read_prices(None)
+    costs = {("neighbours", DRIVER): (1.0, 1)}
     with pytest.raises(UserError, match="expected scans of one effort, found 0, 1"):
-        estimate([by_law(1000), made_scan(2000, {}, effort=0)], asked, prices)
+        estimate([by_law(1000), made_scan(2000, costs, effort=0)], asked, prices)
     with pytest.raises(UserError, match="no record"):
         estimate([made_scan(1000, {}, shards=1)], asked, prices)
     bench = bench_of(digits(60), tmp_path)
