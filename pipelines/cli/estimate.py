@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assay import curation
 from assay.curation.errors import UserError
+from assay.curation.text import format_count
 from assay.pipelines.cli.output import QUIET, draw_table, line_printer, print_line, print_result
 from assay.pipelines.cli.verbs import Verbs
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from assay.pipelines.estimates.estimate import Asked, Estimate, Growth, Stage
     from assay.pipelines.estimates.records import Record
 
-SHOWN = 0.01  # share of all hours from which on the growth of a part is printed
+SHOWN = 0.01  # share of a scan's hours from which on the growth of a part is printed
 
 
 def run_estimate(args: argparse.Namespace) -> None:
@@ -127,17 +128,21 @@ def format_number(value: float) -> str:
 
 def describe_estimate(found: Estimate) -> Iterator[str]:
     """Describe what limits an estimate, and what it rests on."""
-    asked = found.asked
+    asked, hours = found.asked, {stage.stage: stage.hours for stage in found.stages}
+    imported = hours.pop("import", None)
+    scan = sum(hours.values())
+    first = "" if imported is None else f"the import {format_number(imported)} hours on one, "
     yield (
-        f"nodes       {asked.nodes:,} of {found.cores:,} cores: {format_number(found.total.hours)} hours,"
-        f" {found.total.money:,.2f} {found.prices.currency} by the prices given"
+        f"nodes       {asked.nodes:,} of {format_count(found.cores, 'core')}: {first}the scan"
+        f" {format_number(scan)} hours on all; {found.total.money:,.2f} {found.prices.currency} by the prices given"
     )
-    most = (
-        f"; nodes without end: {found.most_speedup:.3g} times as fast" if found.most_speedup else ""
+    more = (
+        f", with nodes without end {found.most_speedup:.3g} times as fast"
+        if found.most_speedup
+        else ""
     )
     yield (
-        f"serial      {found.scan_serial_share:.1%} of the scan's work is one process's, and more nodes do not"
-        f" shorten it{most}"
+        f"serial      {found.scan_serial_share:.1%} of the scan's work is one process's, which no node shortens{more}"
     )
     yield (
         f"memory      {format_number(found.node_gb)} GB a node ({found.worker_gb:.2f} a worker), on the one that scans"
@@ -145,9 +150,8 @@ def describe_estimate(found: Estimate) -> Iterator[str]:
     )
     for line in found.measured:
         yield f"measured    {line}"
-    hours = sum(stage.hours for stage in found.stages)
     for growth in found.growth:
-        if growth.hours >= SHOWN * hours:
+        if growth.step == "import" or growth.hours >= SHOWN * scan:
             yield f"growth      {describe_growth(growth)}"
     for line in found.assumed:
         yield f"assumed     {line}"
@@ -162,8 +166,8 @@ def describe_growth(growth: Growth) -> str:
     else:
         span = f" [{growth.low:.2f}, {growth.high:.2f}]" if growth.low is not None else ""
         how = f"exponent {growth.exponent:.2f}{span} over {sizes}"
-        if growth.exponent <= 1:
-            how += ", counted as a fixed part and 1"
+        if growth.exponent <= 1 or growth.counted <= 1:
+            how += f", counted as a fixed part and {growth.counted:.0f}"
     return f"{growth.step}, {growth.part}{who}: {format_number(growth.hours)} hours; {how}"
 
 

@@ -9,6 +9,7 @@ from math import ceil, inf, isfinite, nan
 
 from assay.curation.errors import UserError
 from assay.curation.features.knn import CELLS
+from assay.curation.storage.stored_shards import PART
 from assay.curation.text import format_count
 from assay.pipelines.estimates.growth import LEAST, Curve, fit_curve
 from assay.pipelines.estimates.prices import Prices
@@ -24,7 +25,8 @@ OPENING = 2  # requests before the first shard of a source is read, see docs/lab
 PER_TASK = 6
 GB = 1e9
 IMPORT = "import"
-SURE = 1.0  # seconds: what took less is taken to grow as the samples do at most
+# seconds, and samples: what took less, or was measured on fewer, is taken to grow as the samples do at most
+SURE, MANY = 0.5, 10_000
 BUSY = 0.05  # share of the seconds that processes waited for a core, from which on it is said
 ASSUMED = (
     "each core of a node is as fast as one that was measured, and all reach the same storage",
@@ -146,7 +148,7 @@ class Part:
             quiet = cost.wall * (1 - min(1.0, cost.waited / max(cost.seconds, LEAST)))
             tasks = cost.tasks / cost.calls
             work.append(quiet * tasks / ceil(tasks / record.workers))
-        return fit_curve(self.sizes, work, SURE)
+        return fit_curve(self.sizes, work, SURE if max(self.sizes) >= MANY else inf)
 
     def fit(self, name: str) -> Curve:
         """Fit another field of its costs, which counts CPU seconds or bytes, by a line."""
@@ -172,7 +174,6 @@ def estimate(records: Iterable[Record], asked: Asked, prices: Prices) -> Estimat
         predict_part(part, asked.samples, shards, 1).hours for part in parts if part.step != IMPORT
     )
     worker = max((fit_memory(part) for part in parts if part.part != DRIVER), default=0.0)
-    driver = max(p.fit("memory").at(asked.samples) for p in parts if p.part == DRIVER) / GB
     return Estimate(
         asked=asked,
         cores=cores,
@@ -184,7 +185,7 @@ def estimate(records: Iterable[Record], asked: Asked, prices: Prices) -> Estimat
         most_speedup=sum(stage.hours for stage in scan) / serial if serial else None,
         worker_gb=worker,
         node_gb=worker * cores,
-        driver_gb=driver,
+        driver_gb=fit_driver_memory(parts, asked.samples),
         growth=growth,
         measured=describe_records(used),
         assumed=[*ASSUMED, *describe_gaps(used, parts, asked)],
@@ -310,9 +311,18 @@ def add_up(
 
 
 def fit_memory(part: Part) -> float:
-    """Fit the memory of a worker by the rows of its shard, for shards of ROWS: GB."""
-    rows = [record.samples / record.shards for record in part.records]
-    return fit_curve(rows, [cost.memory for cost in part.costs], inf).at(ROWS) / GB
+    """Fit the memory of a worker by the rows that it holds, for shards of ROWS: GB."""
+    at_once = PART if part.step in ("embed", "quality") else ROWS
+    rows = [min(at_once, record.samples / record.shards) for record in part.records]
+    return fit_curve(rows, [cost.memory for cost in part.costs], inf).at(at_once) / GB
+
+
+def fit_driver_memory(parts: list[Part], samples: int) -> float:
+    """Fit the memory of the process that scans, by what was measured on the most samples: GB."""
+    drivers = [part for part in parts if part.part == DRIVER]
+    most = max(max(part.sizes) for part in drivers)
+    fits = [part.fit("memory") for part in drivers if max(part.sizes) == most]
+    return max(curve.at(samples) for curve in fits) / GB
 
 
 def describe_gaps(records: list[Record], parts: list[Part], asked: Asked) -> list[str]:

@@ -25,7 +25,7 @@ silent = lambda line: None  # noqa: E731
 def made_scan(n, costs, shards=4, workers=2, **about):
     """A record of n samples; costs: {(step, part): (seconds by the wall clock, tasks)}."""
     rows = [
-        Cost(step, part, 1, tasks, wall, wall, wall, 0.0, n * 1000, n * 500, n // shards * 4000)
+        Cost(step, part, 1, tasks, wall, wall, wall, 0.0, n * 1000, n * 500, 10**8 if step == "embed" else n // shards * 4000)
         for (step, part), (wall, tasks) in costs.items()
     ]
     given = dict(embedder="pixels", numbers=64, effort=1, engine="local") | about
@@ -84,7 +84,7 @@ def test_money_requests_and_memory_by_hand():
     assert embed.written_gb == pytest.approx(5) and embed.read_gb == pytest.approx(10)
     assert embed.money == pytest.approx(embed.hours * nodes * 2 + 0.6 * 3 + 5 * 0.5)
     assert found.total.money == pytest.approx(sum(stage.money for stage in found.stages))
-    # 4 KB a sample of a shard of ROWS
+    # 4 KB a sample of a shard of ROWS; what embeds holds a part of a shard at a time
     assert found.worker_gb == pytest.approx(0.4) and found.node_gb == pytest.approx(1.6)
     assert any("of one size alone: import, embed, neighbours" in line for line in found.assumed)
 
