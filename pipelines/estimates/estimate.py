@@ -312,9 +312,10 @@ def add_up(
 
 def fit_memory(part: Part) -> float:
     """Fit the memory of a worker by the rows that it holds, for shards of ROWS: GB."""
-    at_once = PART if part.step in ("embed", "quality") else ROWS
-    rows = [min(at_once, record.samples / record.shards) for record in part.records]
-    return fit_curve(rows, [cost.memory for cost in part.costs], inf).at(at_once) / GB
+    # what embeds and measures images holds a part of its shard at a time
+    most = PART if part.step in ("embed", "quality") else inf
+    rows = [min(most, record.samples / record.shards) for record in part.records]
+    return fit_curve(rows, [cost.memory for cost in part.costs], inf).at(min(most, ROWS)) / GB
 
 
 def fit_driver_memory(parts: list[Part], samples: int) -> float:
