@@ -22,7 +22,7 @@ SHOWN = 0.01  # share of a scan's hours from which on the growth of a part is pr
 
 
 def run_estimate(args: argparse.Namespace) -> None:
-    """Estimate what import and scan of many samples take: hours, memory, requests, money.
+    """Estimate what a scan of many samples takes: hours, memory, money.
 
     It rests on what imports and scans by shards took on this machine: of the benches that --from names, else of made
     samples, which --measure imports and scans (some minutes). It prints them, how they grew, and what is assumed.

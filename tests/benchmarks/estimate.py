@@ -7,6 +7,7 @@ them; what is there is not done again. Without a LOG of `scale N` a million are 
 """
 
 import re
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -30,10 +31,20 @@ def scan_once(folder, n, shards, large):
     home = folder / f"{n}"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "bench" / "assay.duckdb").exists():
-        scale.import_all(home, n)
-        options = ShardOptions(shards, large=large)
-        scan(assay.open(home / "bench"), ScanOptions(embedder=EMBEDDER, sharding=options, yes=True))
+        # in processes of their own, as commands are
+        for call in (f"scale.import_all(Path({str(home)!r}), {n})", f"estimate.scan_bench({str(home)!r}, {shards}, {large})"):  # fmt: skip
+            code = f"from pathlib import Path; from tests.benchmarks import estimate, scale; {call}"
+            subprocess.run([sys.executable, "-c", code], check=True)
     return read_bench_records(assay.open(home / "bench"))
+
+
+def scan_bench(home, shards, large):
+    """Scan the bench in a folder by shards."""
+    options = ShardOptions(shards, large=large)
+    scan(
+        assay.open(Path(home) / "bench"),
+        ScanOptions(embedder=EMBEDDER, sharding=options, yes=True),
+    )
 
 
 def read_log(file):
