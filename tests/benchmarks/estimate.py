@@ -19,7 +19,6 @@ from assay.pipelines.estimates.records import read_bench_records
 from assay.pipelines.indexing.costs import DRIVER
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.indexing.sharding import ShardOptions
-from tests.benchmarks import scale
 
 SIZES = 20_000, 100_000, 200_000
 LINE = re.compile(r"^\s*([\d.]+) s\s+[\d.]+ GB\s+(\w+)")
