@@ -153,7 +153,7 @@ def test_this_machine_measured_on_made_samples(tmp_path, monkeypatch):
     assert status == 0, err
     found = json.loads(out)
     steps = [stage["stage"] for stage in found["stages"]]
-    assert steps[:3] == ["import", "embed", "neighbours"] and {"quality", "labels"} <= set(steps)
+    assert steps[:3] == ["import", "read", "embed"] and {"quality", "labels"} <= set(steps)
     assert all(growth["exponent"] is not None for growth in found["growth"])
     parts = {growth["part"] for growth in found["growth"]}
     assert {"join_members", "embed by pixels", "image quality"} <= parts, "as of millions: by cells"
