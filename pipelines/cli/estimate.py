@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assay import curation
 from assay.curation.errors import UserError
 from assay.curation.text import format_count
-from assay.pipelines.cli.output import QUIET, draw_table, line_printer, print_line, print_result
+from assay.pipelines.cli.output import draw_table, line_printer, print_line, print_result
 from assay.pipelines.cli.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run_estimate(args: argparse.Namespace) -> None:
         return print_result(args, written, next_step, schema="estimate-prices")
     asked, prices = read_asked(args), read_prices(args.prices)
     found = estimate(read_measured(args, asked), asked, prices)
-    if not args.json and not QUIET:
+    if not args.json:
         print_estimate(args, found)
     print_result(args, asdict(found) | dict(prices=prices.model_dump()), suggest_next(args))
 
@@ -75,20 +75,22 @@ def read_measured(args: argparse.Namespace, asked: Asked) -> list[Record]:
     from assay.pipelines.estimates.records import read_bench_records, read_records
 
     benches = [*([args.bench] if args.bench else []), *(args.from_ or [])]
-    if benches and args.measure:
+    if benches and (args.measure or args.embedder):
+        option = "--measure" if args.measure else "--embedder"
         raise UserError(
-            "expected --measure or benches that were measured, found both", "leave one out"
+            f"expected {option}, or benches that were measured, found both", "leave one out"
         )
+    embedder = args.embedder or "lite0"
     if benches:
         opened = [curation.open(Path(place)) for place in benches]
         return [record for bench in opened for record in read_bench_records(bench)]
     if args.measure:
-        return read_records(measure_machine(args.embedder, asked.side, line_printer(args)))
-    if found := read_records(records_file(args.embedder, asked.side)):
+        return read_records(measure_machine(embedder, asked.side, line_printer(args)))
+    if found := read_records(records_file(embedder, asked.side)):
         return found
     side = f" --side {asked.side}" if asked.side else ""
     raise UserError(
-        f"expected to know what scans take on this machine, found nothing measured with {args.embedder}{side}",
+        f"expected to know what scans take on this machine, found nothing measured with {embedder}{side}",
         "add --measure (some minutes), or --from BENCH, a bench that was scanned by --shards",
     )
 
@@ -190,9 +192,7 @@ def add(verbs: Verbs) -> None:
         metavar="N",
         help="cores of each (default: as many as the measured one has)",
     )
-    verb.add_argument(
-        "--embedder", default="lite0", help="that is measured, of images or texts (default: lite0)"
-    )
+    verb.add_argument("--embedder", help="that is measured, of images or texts (default: lite0)")
     verb.add_argument(
         "--shard-samples",
         default="10_000",

@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIZES = 20_000, 50_000, 100_000  # samples, by which the growth of all but embedding is measured
-EMBEDDED = (
-    500,
-    3_000,
-)  # samples that import and embedder are measured by: their costs grow as these do
+# samples that import and embedder are measured by: their costs grow as these do
+EMBEDDED = 500, 3_000
 FIRST = 100  # samples before those: a model that is made once, and files that are not in memory yet, cost none of them
 MADE = dict(image=make_pictures, text=lambda n, side: make_texts(n, 1))  # of n samples a frame
 SHARDS = 4

@@ -10,10 +10,9 @@ from pathlib import Path
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
-from assay.pipelines.indexing.costs import FILE, Cost
+from assay.pipelines.indexing.costs import DRIVER, FILE, Cost
 
 STEPS = "import read embed neighbours kernel leakage quality labels issues gaps version".split()
-
 SUMMED = "calls tasks seconds wall cpu waited read written".split()
 
 
@@ -77,12 +76,14 @@ def read_records(file: Path) -> list[Record]:
 def make_record(line: dict) -> Record:
     """Make a record of a line of JSON."""
     machine, costs = line.pop("machine"), [Cost(**cost) for cost in line.pop("costs")]
+    if other := {cost.step for cost in costs} - {*STEPS}:
+        raise ValueError(f"no step of a scan: {', '.join(other)}")
     return Record(**line, cpu=machine["cpu"], cores=machine["cores"], costs=costs)
 
 
 def add_imports(records: Iterable[Record]) -> Iterator[Record]:
     """Add up the imports of a bench: after each, what all of its samples cost so far."""
-    total, samples = Cost("import", "driver"), 0
+    total, samples = Cost("import", DRIVER), 0
     for record in records:
         if record.kind != "import":
             yield record
@@ -90,7 +91,7 @@ def add_imports(records: Iterable[Record]) -> Iterator[Record]:
         (cost,) = record.costs
         samples += record.samples
         sums = {name: getattr(total, name) + getattr(cost, name) for name in SUMMED}
-        total = Cost("import", "driver", **sums, memory=max(total.memory, cost.memory))
+        total = Cost("import", DRIVER, **sums, memory=max(total.memory, cost.memory))
         about = {name: value for name, value in vars(record).items() if name != "costs"}
         yield Record(**about | dict(samples=samples, costs=[total]))
 
