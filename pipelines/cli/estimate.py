@@ -139,7 +139,7 @@ def describe_estimate(found: Estimate) -> Iterator[str]:
         f" {format_number(scan)} hours on all; {found.total.money:,.2f} {found.prices.currency} by the prices given"
     )
     more = (
-        f", with nodes without end {found.most_speedup:.3g} times as fast"
+        f"; nodes without end would be {found.most_speedup:.3g} times as fast as these"
         if found.most_speedup
         else ""
     )
