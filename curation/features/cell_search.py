@@ -41,9 +41,7 @@ class CellSearch:
     def __init__(self, V: np.ndarray, stages: Stages | None = None) -> None:
         self.V, self.stages, n = V, stages, len(V)
         self.vectors = self.share(V)
-        # a measurement has as many shards of few vectors as a scan of millions has of many
-        self.shard = -(-n // stages.n) if stages is not None and stages.large else SHARD
-        self.starts = range(0, n, self.shard)
+        self.starts = range(0, n, SHARD)
         self.order = np.arange(n)  # rows that lie near each other together, once they have cells
 
     def share(self, array: np.ndarray) -> Any:
@@ -69,7 +67,7 @@ class CellSearch:
         )
         (cells,) = fitting
         shards = (
-            Part(dict(start=np.array(i), end=np.array(min(i + self.shard, n)))) for i in self.starts
+            Part(dict(start=np.array(i), end=np.array(min(i + SHARD, n)))) for i in self.starts
         )
         found = self.each(assign_rows, shards, vectors=self.vectors, **cells)
         assigned = np.concatenate([made["assigned"] for made in found])
@@ -83,7 +81,7 @@ class CellSearch:
         """Compare the members of each cell, and merge what each row found: lists (n, count)."""
         lists = np.full((len(self.V), count), NONE)
         ends = np.flatnonzero(np.diff(members >> np.uint64(32), append=2**32)) + 1
-        cuts = ends[np.searchsorted(ends, [*range(0, len(members), self.shard)][1:])]
+        cuts = ends[np.searchsorted(ends, [*range(0, len(members), SHARD)][1:])]
         bounds = np.unique(np.r_[0, cuts, len(members)])
         parts = (Part(dict(members=members[a:b])) for a, b in zip(bounds, bounds[1:]))
         joined = min(count, JOINED)
@@ -95,7 +93,7 @@ class CellSearch:
     def refine(self, lists: np.ndarray) -> np.ndarray:
         """Look at the neighbours' neighbours of each row once: lists (n, c)."""
         refined, shared = np.empty_like(lists), self.share(lists)
-        shards = [near_rows(self.order[i : i + self.shard]) for i in self.starts]
+        shards = [near_rows(self.order[i : i + SHARD]) for i in self.starts]
         parts = (Part(dict(rows=rows)) for rows in shards)
         found = self.each(refine_rows, parts, vectors=self.vectors, lists=shared)
         for rows, made in zip(shards, found):
@@ -109,7 +107,7 @@ class CellSearch:
 
         Returns rows (n, k) and distances (n, k), ascending."""
         near, far = np.empty((len(lists), k), "i8"), np.empty((len(lists), k), "f4")
-        shards = [near_rows(self.order[i : i + self.shard]) for i in self.starts]
+        shards = [near_rows(self.order[i : i + SHARD]) for i in self.starts]
 
         def part(rows: np.ndarray) -> Part:
             candidates = candidate_ids(lists[rows])

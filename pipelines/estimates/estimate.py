@@ -19,7 +19,6 @@ from assay.pipelines.estimates.parts import (
 from assay.pipelines.estimates.prices import Prices
 from assay.pipelines.estimates.records import Record, describe_records
 from assay.pipelines.indexing.costs import DRIVER
-from assay.pipelines.indexing.sharding import ROWS
 
 MOST = 10**13  # samples
 SIDES = 16, 8192  # pixels
@@ -114,16 +113,13 @@ def estimate(records: Iterable[Record], asked: Asked, prices: Prices) -> Estimat
     """
     used = choose_records(records, asked.samples)
     parts, cores = list_parts(used), asked.cores or max(record.cores for record in used)
-    shards, workers = ceil(asked.samples / ROWS), asked.nodes * cores
-    growth = [predict_part(part, asked.samples, shards, workers) for part in parts]
+    growth = [predict_part(part, asked.samples, asked.nodes * cores) for part in parts]
     steps = dict.fromkeys(part.step for part in parts)
-    stages = [add_up(step, parts, growth, asked, shards, prices) for step in steps]
+    stages = [add_up(step, parts, growth, asked, prices) for step in steps]
     scan = [stage for stage in stages if stage.stage != IMPORT]
     serial = sum(stage.serial_hours for stage in scan)
     # a scan by one worker
-    alone = sum(
-        predict_part(part, asked.samples, shards, 1).hours for part in parts if part.step != IMPORT
-    )
+    alone = sum(predict_part(part, asked.samples, 1).hours for part in parts if part.step != IMPORT)
     worker = max((fit_memory(part) for part in parts if part.part != DRIVER), default=0.0)
     return Estimate(
         asked=asked,
@@ -163,9 +159,9 @@ def read_count(given: str | float, option: str) -> int:
     return int(number)
 
 
-def predict_part(part: Part, samples: int, shards: int, workers: int) -> Growth:
+def predict_part(part: Part, samples: int, workers: int) -> Growth:
     """Predict how long a part takes so many workers."""
-    curve, tasks = part.fit_work(), part.count_tasks(shards)
+    curve, tasks = part.fit_work(), part.count_tasks(samples)
     seconds = curve.at(samples) * ceil(tasks / workers) / tasks
     return Growth(
         part.step,
@@ -185,7 +181,6 @@ def add_up(
     parts: list[Part],
     growth: list[Growth],
     asked: Asked,
-    shards: int,
     prices: Prices,
 ) -> Stage:
     """Add up the parts of a step."""
@@ -199,7 +194,7 @@ def add_up(
         count = ceil(asked.samples / asked.shard_samples)
         requests = count + OPENING + ceil(count / LISTED)
     else:
-        calls = [p.last[0].calls * p.count_tasks(shards) for p in mine if p.part != DRIVER]
+        calls = [p.last[0].calls * p.count_tasks(asked.samples) for p in mine if p.part != DRIVER]
         requests = PER_TASK * sum(calls)
     money = (
         hours * (1 if step == IMPORT else asked.nodes) * prices.node_hour

@@ -41,10 +41,15 @@ class Part:
         cost, record = self.last
         return self.part == DRIVER or (cost.tasks == cost.calls and record.shards > 1)
 
-    def count_tasks(self, shards: int) -> int:
-        """Tasks of a call of it, in a scan of so many shards."""
+    def count_tasks(self, samples: int) -> int:
+        """Tasks of a call of it, in a scan of so many samples."""
         cost, record = self.last
-        return 1 if self.serial else max(1, round(cost.tasks / cost.calls / record.shards * shards))
+        tasks = cost.tasks / cost.calls
+        if self.serial:
+            return 1
+        if tasks == record.shards:  # one for each shard of the scan
+            return ceil(samples / ROWS)
+        return max(1, round(tasks * samples / record.samples))
 
     def fit_work(self) -> Curve:
         """Fit the seconds that its workers are taken for, all together; without those that they waited for a core."""
