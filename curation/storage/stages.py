@@ -265,6 +265,12 @@ def load_inputs(folder: Path, digest: str) -> Arrays:
     return load_digested(input_file(folder, digest), digest)
 
 
+def is_whole(arrays: Path, digest: str) -> bool:
+    """Tell whether a task is about all samples at once: it was given no rows of its own."""
+    with np.load(input_file(arrays / FOLDER, digest), allow_pickle=False) as given:
+        return given.files == ["about"]
+
+
 def count_row_bytes(arrays: Path, digest: str) -> int:
     """Count the bytes of the rows that a task reads where they lie."""
     file, total = input_file(arrays / FOLDER, digest), 0

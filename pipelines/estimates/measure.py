@@ -26,9 +26,7 @@ from assay.pipelines.indexing.sharding import ShardOptions
 if TYPE_CHECKING:
     import pandas as pd
 
-# samples, by which the growth of all but embedding is measured: the last are more than a shard of a search by cells,
-# by which what is one task, however many there are, is told from what is one a shard
-SIZES = 20_000, 60_000, 150_000
+SIZES = 20_000, 50_000, 100_000  # samples, by which the growth of all but embedding is measured
 # samples that import and embedder are measured by: their costs grow as these do
 EMBEDDED = 500, 3_000
 FIRST = 100  # samples before those: a model that is made once, and files that are not in memory yet, cost none of them

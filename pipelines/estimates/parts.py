@@ -37,9 +37,8 @@ class Part:
 
     @property
     def serial(self) -> bool:
-        """Whether one process does it: the driver, or one task however many shards there are."""
-        cost, record = self.last
-        return self.part == DRIVER or (cost.tasks == cost.calls and record.shards > 1)
+        """Whether one process does it, however many shards there are."""
+        return self.part == DRIVER or self.last[0].whole
 
     def count_tasks(self, samples: int) -> int:
         """Tasks of a call of it, in a scan of so many samples."""

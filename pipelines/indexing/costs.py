@@ -20,7 +20,7 @@ from assay.curation.features.scan_settings import read_settings
 from assay.curation.media.base import media_of
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import array_file
-from assay.curation.storage.stages import FOLDER, count_row_bytes
+from assay.curation.storage.stages import FOLDER, count_row_bytes, is_whole
 from assay.curation.system.permissions import make_folder, opener
 
 FILE = "measured.jsonl"  # of arrays/
@@ -42,6 +42,7 @@ class Cost:
     waited: float = 0.0  # of the seconds: for a core that had other work, where the system tells
     read: int = 0  # bytes
     written: int = 0  # bytes
+    whole: bool = False  # its one task is about all samples, however many workers there are
     memory: int = 0  # bytes, the most of one process; files that are mapped are not counted
 
 
@@ -113,7 +114,7 @@ def measure_task(arrays: Path, tell: Callable, work: str, **shard: Any) -> dict[
     with Meter() as meter:
         getattr(import_module(module), name)(arrays, tell, **shard)
     meter.spent["read"] += count_row_bytes(arrays, shard["digest"])
-    return meter.spent
+    return meter.spent | dict(whole=is_whole(arrays, shard["digest"]))
 
 
 def name_work(work: Callable) -> str:
@@ -163,6 +164,7 @@ class Costs:
             for name in ("seconds", "cpu", "waited", "read", "written"):
                 setattr(row, name, getattr(row, name) + spent[name])
             row.memory = max(row.memory, spent["memory"])
+            row.whole |= spent.get("whole", False)
         if part != DRIVER:
             self.away += wall
 

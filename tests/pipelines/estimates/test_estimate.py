@@ -25,7 +25,7 @@ silent = lambda line: None  # noqa: E731
 def made_scan(n, costs, shards=4, workers=2, **about):
     """A record of n samples; costs: {(step, part): (seconds by the wall clock, tasks)}."""
     rows = [
-        Cost(step, part, 1, tasks, wall, wall, wall, 0.0, n * 1000, n * 500, 10**8 if step == "embed" else n // shards * 4000)
+        Cost(step, part, 1, tasks, wall, wall, wall, 0.0, n * 1000, n * 500, part == "fit_sample", 10**8 if step == "embed" else n // shards * 4000)
         for (step, part), (wall, tasks) in costs.items()
     ]
     given = dict(embedder="pixels", numbers=64, effort=1, engine="local") | about
@@ -66,7 +66,7 @@ def test_the_hours_of_a_known_law():
 
 def test_money_requests_and_memory_by_hand():
     n, nodes = 10_000_000, 3
-    imported = Cost("import", DRIVER, 1, 1, 50, 50, 50, 0, 40_000_000_000, 2_000_000_000, 10**9)
+    imported = Cost("import", DRIVER, 1, 1, 50, 50, 50, 0, 40_000_000_000, 2_000_000_000, False, 10**9)
     records = [
         Record("import", "2026-01-02", "a CPU", 2, "image", 1_000_000, [imported], side=256),
         by_law(1_000_000),
