@@ -132,13 +132,14 @@ class Costs:
     rows: dict[tuple[str, str], Cost] = field(default_factory=dict)
     step: str = ""
     away: float = 0.0  # seconds of the step in which the driver waited for its workers
+    away_waited: float = 0.0  # of these: for a core
     meter: Meter | None = None
 
     def begin(self, step: str) -> None:
         """End the step before, and begin another."""
         self.end()
         if self.workers:
-            self.step, self.away, self.meter = step, 0.0, Meter()
+            self.step, self.away, self.away_waited, self.meter = step, 0.0, 0.0, Meter()
 
     def end(self) -> None:
         """End the step: what the workers did not do was the driver's."""
@@ -146,6 +147,7 @@ class Costs:
             self.meter.stop()
             spent = self.meter.spent
             spent["seconds"] = max(0.0, spent["seconds"] - self.away)
+            spent["waited"] = max(0.0, spent["waited"] - self.away_waited)
             self.add(DRIVER, [spent], spent["seconds"])
             self.meter = None
 
@@ -155,8 +157,11 @@ class Costs:
             self.step = step
             self.add(DRIVER, [spent], spent["seconds"])
 
-    def add(self, part: str, tasks: list[dict[str, Any]], wall: float) -> None:
-        """Add a call of a stage: what each of its tasks cost, and how long all took."""
+    def add(self, part: str, tasks: list[dict[str, Any]], wall: float, waited: float = 0.0) -> None:
+        """Add a call of a stage: what each of its tasks cost, and how long all took.
+
+        waited: seconds of the wall clock in which the driver waited for a core.
+        """
         key = self.step, part
         row = self.rows.setdefault(key, Cost(*key))
         row.calls, row.tasks, row.wall = row.calls + 1, row.tasks + len(tasks), row.wall + wall
@@ -166,7 +171,7 @@ class Costs:
             row.memory = max(row.memory, spent["memory"])
             row.whole |= spent.get("whole", False)
         if part != DRIVER:
-            self.away += wall
+            self.away, self.away_waited = self.away + wall, self.away_waited + waited
 
 
 def begin_costs(bench: Bench, workers: int, shards: int) -> Costs:

@@ -13,7 +13,13 @@ from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.stages import Stages, run_task
 from assay.curation.text import format_count
 from assay.pipelines.engines.base import Crew, Failure, find_engine
-from assay.pipelines.indexing.costs import Costs, begin_costs, measure_task, name_work
+from assay.pipelines.indexing.costs import (
+    Costs,
+    begin_costs,
+    count_waiting,
+    measure_task,
+    name_work,
+)
 from assay.pipelines.indexing.scan_progress import describe_left
 
 ROWS = 100_000  # of a shard, where nobody says how many shards there shall be
@@ -117,6 +123,7 @@ class ManyShards:
         UserError where one fails.
         """
         began, spent, total = time.monotonic(), [], len(shards)
+        waited = count_waiting()
         shards = [shard | dict(work=name_work(work)) for shard in shards]
         # one computation tells nothing on its way, and ends
         patience = None if work is run_task else self.patience
@@ -149,7 +156,8 @@ class ManyShards:
                 f" lost the worker {TRIES} times: {lost[0].error}",
                 "what is done is kept: run the scan again, with more memory a worker",
             )
-        self.costs.add(name, spent, seconds := time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self.costs.add(name, spent, seconds, count_waiting() - waited)
         if seconds > SAY_AFTER:
             self.say(f"stage       {name}: {format_count(total, 'shard')} in {seconds:.0f} s")
 
