@@ -1,4 +1,4 @@
-# make demo | test | test-fast | test-all | bench | bench-long | lint | screenshots: each sets up what it needs first
+# make demo | test | test-fast | test-all | bench | bench scale | bench-long | lint | screenshots: each sets up what it needs first
 PYTHON ?= python3
 BIN = .venv/bin
 
@@ -15,7 +15,14 @@ test-all: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 bench: .venv/ready
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(NAMED)
+
+# make bench scale probe: these alone
+ifeq (bench,$(firstword $(MAKECMDGOALS)))
+NAMED = $(wordlist 2,99,$(MAKECMDGOALS))
+$(NAMED):
+	@:
+endif
 
 bench-long: .venv/ready
 	$(BIN)/python -m tests.benchmarks --long

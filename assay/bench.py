@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from assay.curation.storage.interface import Tell
     from assay.fiftyone_app import FiftyOneApp
     from assay.pipelines.embedders.text import Texts
+    from assay.pipelines.estimates.estimate import Estimate
     from assay.pipelines.reports.notebook import Frame, Report
     from assay.pipelines.reports.notebook_history import Difference, ReviewerTables, ShownLife
     from assay.workbench import Workbench
@@ -302,6 +303,34 @@ class Bench(curation.Bench):
         return self.label_issues()
 
     # ---- what a model says
+
+    def estimate(
+        self,
+        samples: float,
+        side: int | None = None,
+        nodes: int = 1,
+        cores: int | None = None,
+        *,
+        shard_samples: float = 10_000,
+        prices: dict | str | Path | None = None,
+        benches: Iterable[curation.Bench | str | Path] = (),
+    ) -> Estimate:
+        """Estimate what import and scan of so many samples take.
+
+        It rests on what this bench's import and scan by shards took, and those of further benches: of two sizes or more
+        it knows how each part grows. side: of images, in pixels. cores: of each node; None: as many as the measured
+        machine has. shard_samples: of a shard of the source. prices: a dict or a TOML file, see prices.Prices; None: an
+        example. Returns hours, memory, requests and money by stage, and what they rest on.
+        """
+        from assay.pipelines.estimates.estimate import Asked, estimate, read_count
+        from assay.pipelines.estimates.prices import read_prices
+        from assay.pipelines.estimates.records import read_bench_records
+
+        shard = read_count(shard_samples, "shard_samples")
+        asked = Asked(read_count(samples, "samples"), side, nodes, cores, shard)
+        opened = [b if isinstance(b, curation.Bench) else open(b) for b in benches]
+        records = [record for bench in (self, *opened) for record in read_bench_records(bench)]
+        return estimate(records, asked, read_prices(prices))
 
     def label_issues(self, version: str = "HEAD") -> Frame:
         """Judge every train and val label, in cleanlab's columns.
@@ -987,7 +1016,7 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 VERBS = (
     "add add_class add_opinion add_trigger app assign assignments audit batches blame check "
     "classes clusters commit commits compare dataset diff disagreements duplicates edit "
-    "edit_class embeddings exemplars experiment export export_corrections export_fiftyone "
+    "edit_class embeddings estimate exemplars experiment export export_corrections export_fiftyone "
     "fiftyone findings flagged frame gaps gate gc guard import_classes issues keep_best "
     "label_issues log map mend_sources merge move_class not_copies plan_experiment plan_keep_best "
     "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "

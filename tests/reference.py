@@ -290,6 +290,7 @@ FOLDERS = {
     "arrays/judges/": "label scores of a version; derived",
     "arrays/stages/": "what shards of a scan were given, and made, until it has merged them; derived",
     "arrays/states/": "of 2,000,000 samples and more: states at versions, in parts of 250,000 samples that versions share; derived",
+    "arrays/measured.jsonl": "what imports, and scans by shards, took: `assay estimate` reads it",
     "arrays/*.npz": "neighbour graph, probe, scores, clusters, gaps; derived",
     "backups/": "the last good copies of `assay.duckdb`, one for each commit",
     "experiments/": "the report of each experiment, as it was made",

@@ -32,7 +32,7 @@ pipelines.engines pipelines.embedders pipelines.fiftyone
 pipelines.training
 pipelines.experiments
 pipelines.indexing
-pipelines.evaluation
+pipelines.evaluation pipelines.estimates
 pipelines.reports
 pipelines.simulation
 pipelines.cli

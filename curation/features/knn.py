@@ -69,7 +69,8 @@ def build_graph(X: np.ndarray) -> NeighborLists:
 
     X may stay on disk."""
     n, basis = len(X), fit_basis(X)
-    if n > CELLS:
+    sharding = getattr(X, "sharding", None)
+    if n > CELLS or (sharding and sharding.stages.large):
         return build_in_cells(X, basis)
     vectors, reach = project_vectors(X, basis.mean, basis.axes), np.full(n, -1.0, "f4")
     k = min(K, n - 1)

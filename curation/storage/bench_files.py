@@ -25,7 +25,8 @@ ARRAYS = dict.fromkeys(
     (".npy", ".npz", ".tmp"),
 )
 ARRAYS |= dict(damaged=(), fiftyone=())  # what was set aside, and images: of any name
-TOP = (".npz", ".tmp", "contents.json")  # beside those folders; an older Assay wrote the last
+# beside those folders: what scans took, and what an older Assay wrote
+TOP = (".npz", ".tmp", "measured.jsonl", "contents.json")
 # folders of data: links further down are read as data at most
 DATA_FOLDERS = ("uploads", "aside", os.path.join("arrays", "fiftyone"), "fiftyone")
 

@@ -108,6 +108,7 @@ class Stages:
     # (name of the stage, work(arrays, tell, **shard), shards): have them done, wherever; each shard has its number
     # as `shard`, from 0
     do: Callable[[str, Callable, list[dict]], object]
+    large: bool = False  # work as on millions, however few there are: for a measurement
 
     def cut(self, X: Rows | SideBySide) -> Sharding:
         """Cut rows into even shards, as they lie in their files: each shard reads few of these."""
@@ -262,6 +263,24 @@ def run_task(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
 def load_inputs(folder: Path, digest: str) -> Arrays:
     """Load the inputs of a task, as they were written down."""
     return load_digested(input_file(folder, digest), digest)
+
+
+def is_whole(arrays: Path, digest: str) -> bool:
+    """Tell whether a task is about all samples at once: it was given no rows of its own."""
+    with np.load(input_file(arrays / FOLDER, digest), allow_pickle=False) as given:
+        return given.files == ["about"]
+
+
+def count_row_bytes(arrays: Path, digest: str) -> int:
+    """Count the bytes of the rows that a task reads where they lie."""
+    file, total = input_file(arrays / FOLDER, digest), 0
+    about = load_arrays(file, ["about"])
+    if not about:  # of no stage, but of stored samples
+        return 0
+    for i, names in enumerate(json.loads(str(about["about"]))["files"]):
+        rows = len((load_arrays(file, [f"at {i}"]) or {})[f"at {i}"])
+        total += rows * open_array(arrays / names[0])[:1].nbytes if names else 0
+    return total
 
 
 def load_digested(file: Path, digest: str) -> Arrays:

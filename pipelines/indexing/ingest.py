@@ -30,6 +30,7 @@ from assay.curation.versioning.changes import find_known_labels
 from assay.curation.versioning.class_changes import declare_classes
 from assay.curation.versioning.similar_names import DIFFER, group_similar_names
 from assay.curation.versioning.state_building import count_kept
+from assay.pipelines.indexing.costs import Meter, keep_import_costs
 from assay.pipelines.indexing.import_edits import ImportEdits, make_edits
 from assay.pipelines.indexing.recognition import Incoming, recognise_rows
 from assay.pipelines.indexing.usable_rows import decode_rows
@@ -48,7 +49,20 @@ def ingest(
     Images and texts are decoded and stored once, and compared with what the source held before. Raises UserError before
     anything is written.
     """
-    options = options or ImportOptions()
+    with Meter() as meter:
+        found = import_source(bench, source, who, options or ImportOptions(), progress)
+    keep_import_costs(bench, found["added"], meter.spent)
+    return found
+
+
+def import_source(
+    bench: Bench,
+    source: str | Path | Source,
+    who: str,
+    options: ImportOptions,
+    progress: Progress | None,
+) -> dict:
+    """Import a source: see `ingest`."""
     if not isinstance(source, Source):
         source = read_source(source, options, lambda name: StreamDecoder(bench, name, progress))
     if not options.fetch:

@@ -35,7 +35,7 @@ def add_kernel(
     drawn = state.content_hash[(state.split == "train") & state.keep]
     media = media_of(bench).name
     most = MOST.get(media, MOST["image"])
-    if len(state) > most:
+    if len(state) > most or (bench.stages and bench.stages.large):
         say(
             f"kernel      left out: over {format_count(most, media)} the probe is linear, as at --effort 0"
         )

@@ -39,6 +39,7 @@ from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
 from assay.pipelines.embedders.embed import embed_images
 from assay.pipelines.indexing.boosting import ask_boosting
+from assay.pipelines.indexing.costs import Costs, Meter, keep_scan_costs
 from assay.pipelines.indexing.kernel import add_kernel
 from assay.pipelines.indexing.leakage_holdout import (
     check_enough_left,
@@ -85,7 +86,8 @@ def scan(
     there are none: ShardsLeft says what is next.
     """
     options = options or ScanOptions()
-    n = len(bench.state())
+    with Meter() as reading:
+        n = len(bench.state())
     if not n:
         raise UserError(
             "expected samples to scan, found an empty bench",
@@ -96,10 +98,22 @@ def scan(
     # refused before anything is done
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
-    with open_stages(bench, n, options.sharding, options.patience, say, progress):
+    with open_stages(bench, n, options.sharding, options.patience, say, progress) as costs:
+        costs.add_step("read", reading.spent)
         if options.sharding.only is not None:
             scan_shard(bench, options)
-        return scan_samples(bench, options, who, say, progress)
+        scores = scan_samples(bench, options, who, say, progress, costs)
+    keep_scan_costs(
+        bench,
+        costs,
+        samples=n,
+        media=media.name,
+        embedder=options.embedder,
+        effort=options.effort,
+        engine=options.sharding.engine,
+        large=options.sharding.large,
+    )
+    return scores
 
 
 def scan_shard(bench: Bench, options: ScanOptions) -> NoReturn:
@@ -132,25 +146,34 @@ def scan_shard(bench: Bench, options: ScanOptions) -> NoReturn:
 
 
 def scan_samples(
-    bench: Bench, options: ScanOptions, who: str, say: Tell, progress: Progress | None
+    bench: Bench,
+    options: ScanOptions,
+    who: str,
+    say: Tell,
+    progress: Progress | None,
+    costs: Costs,
 ) -> pd.DataFrame:
     """Scan all samples: see `scan`."""
+    costs.begin("embed")
     own, state, media = options.own, bench.state(), media_of(bench)
     match = match_set_probs if task_of(bench).name == "multilabel" else match_probs
     matched = None if own.probs is None else match(own.probs, state)
     tell = say if own.said else silent  # to fit the model they were embedded, which was said
     folder, engine = embed_samples(bench, state, options, tell, progress)
+    costs.begin("neighbours")
     begin_step(progress, f"comparing {media.name}s")
     graph = build_graph(bench, state, folder)
     say(
         f"neighbours  {format_count(len(graph.hashes), f'different {media.name}')}, "
         f"{format_count(len(graph.pairs), 'pair')} of near duplicates"
     )
+    costs.begin("kernel")
     # where a person's own probabilities judge, the probe does not
     wanted = options.effort > 0 and matched is None
     also = embed_further(bench, state, options, say, progress) if wanted else None
     columns = dict(folder=folder, also=also)
     columns["kernel"] = add_kernel(bench, state, columns, say, progress) if wanted else None
+    costs.begin("leakage")
     leaks = find_leaks(bench, state) if options.hold_out else []
     if not options.yes:
         check_enough_left(bench, state, leaks)
@@ -161,11 +184,14 @@ def scan_samples(
     store_settings(bench, options, columns, engine, matched)
 
     if media.column is None:
+        costs.begin("quality")
         measure_quality(bench, state, say, progress)
+        costs.begin("leakage")
     held = hold_out_leakage(bench, state, leaks, who)
     if held:
         say(f"leakage     held out {held} (keep them: --keep-leakage, or edit keep)")
         state = bench.state()
+    costs.begin("labels")
     if matched is not None:
         store_probs(bench, own.probs.index, matched)
         sample = "not out of sample, as you said: errors look rarer than they are"
@@ -184,9 +210,12 @@ def scan_samples(
         train_second_opinion(bench, say, progress, options.patience)
     begin_step(progress, "judging labels")
     scores = score_labels(bench, say)
+    costs.begin("issues")
     begin_step(progress, "finding issues and gaps")
     record_issues(bench, state, say)
+    costs.begin("gaps")
     say(describe_gaps(bench))
+    costs.begin("version")
     for line in run_triggers(bench, who)[1]:
         say(f"trigger     {line}")
     made = None
@@ -360,7 +389,7 @@ def build_graph(bench: Bench, state: pd.DataFrame, folder: str) -> Graph:
     if graph is not None and graph.key == key:
         return graph
     X = Shards(bench.arrays / "embeddings" / folder).rows(hashes)
-    if bench.stages and len(hashes) > knn.CELLS:
+    if bench.stages and (len(hashes) > knn.CELLS or bench.stages.large):
         X.sharding = bench.stages.cut(X)
     made = build_neighbor_lists(bench, hashes, X, f"{GRAPH} {folder}")
     near, far = made.neighbours, made.distances

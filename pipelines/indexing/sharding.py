@@ -13,6 +13,13 @@ from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.stages import Stages, run_task
 from assay.curation.text import format_count
 from assay.pipelines.engines.base import Crew, Failure, find_engine
+from assay.pipelines.indexing.costs import (
+    Costs,
+    begin_costs,
+    count_waiting,
+    measure_task,
+    name_work,
+)
 from assay.pipelines.indexing.scan_progress import describe_left
 
 ROWS = 100_000  # of a shard, where nobody says how many shards there shall be
@@ -30,6 +37,7 @@ class ShardOptions:
     merge: bool = False  # what is done is merged, and no shard is worked on
     engine: str = "local"
     address: str | None = None  # of a cluster
+    large: bool = False  # work as on millions, however few there are: for a measurement
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant together: UserError."""
@@ -69,27 +77,29 @@ def open_stages(
     patience: float,
     say: Tell,
     progress: Progress | None,
-) -> Iterator[None]:
-    """Have the bench's arrays worked on by shards meanwhile.
+) -> Iterator[Costs]:
+    """Have the bench's arrays worked on by shards meanwhile; yields what they cost.
 
     n: samples. patience: seconds without a word after which a worker that embeds is stuck.
     """
-    engine, shards = find_engine(options.engine), options.count(n)
+    engine, shards, costs = find_engine(options.engine), options.count(n), Costs(whole=False)
     if shards is None:
-        yield
+        yield costs
         return
     try:
         if options.only is not None or options.merge:
             worker = OneShard(bench, shards, options.only)
             bench.stages = Stages(bench.arrays, shards, worker.do)
-            yield
+            yield costs
             return
         with engine.open_crew(bench, find_arrays, shards, address=options.address) as crew:
             say(f"shards      {shards:,}, {format_count(crew.size, 'worker')} ({engine.name})")
-            worker = ManyShards(crew, patience, say, progress)
-            bench.stages = Stages(bench.arrays, shards, worker.do)
-            yield
+            costs = begin_costs(bench, crew.size, shards)
+            many = ManyShards(crew, patience, say, progress, costs)
+            bench.stages = Stages(bench.arrays, shards, many.do, options.large)
+            yield costs
     finally:
+        costs.end()
         bench.stages = None
 
 
@@ -101,26 +111,31 @@ def find_arrays(path: str, tell: Callable) -> Path:
 class ManyShards:
     """All shards, on the workers of an engine."""
 
-    def __init__(self, crew: Crew, patience: float, say: Tell, progress: Progress | None) -> None:
+    def __init__(
+        self, crew: Crew, patience: float, say: Tell, progress: Progress | None, costs: Costs
+    ) -> None:
         self.crew, self.patience, self.say, self.progress = crew, patience, say, progress
+        self.costs = costs
 
     def do(self, name: str, work: Callable, shards: list[dict]) -> None:
         """Have a stage's shards done; those whose worker was lost are begun again.
 
         UserError where one fails.
         """
-        began, done, total = time.monotonic(), 0, len(shards)
+        began, spent, total = time.monotonic(), [], len(shards)
+        waited = count_waiting()
+        shards = [shard | dict(work=name_work(work)) for shard in shards]
         # one computation tells nothing on its way, and ends
         patience = None if work is run_task else self.patience
         for attempt in range(TRIES):
             lost = []
-            for out in self.crew.run(shards, work, patience=lambda shard: patience):
+            for out in self.crew.run(shards, measure_task, patience=lambda shard: patience):
                 if not isinstance(out, Failure):
-                    done += 1
+                    spent.append(out.value)
                     if self.progress:
-                        left = describe_left(began, done, total)
-                        text = f"{name}: {done:,} of {format_count(total, 'shard')}, {left}"
-                        self.progress(done / total, text)
+                        left = describe_left(began, len(spent), total)
+                        text = f"{name}: {len(spent):,} of {format_count(total, 'shard')}, {left}"
+                        self.progress(len(spent) / total, text)
                 elif out.lost:
                     lost.append(out)
                 else:
@@ -141,7 +156,9 @@ class ManyShards:
                 f" lost the worker {TRIES} times: {lost[0].error}",
                 "what is done is kept: run the scan again, with more memory a worker",
             )
-        if (seconds := time.monotonic() - began) > SAY_AFTER:
+        seconds = time.monotonic() - began
+        self.costs.add(name, spent, seconds, count_waiting() - waited)
+        if seconds > SAY_AFTER:
             self.say(f"stage       {name}: {format_count(total, 'shard')} in {seconds:.0f} s")
 
 

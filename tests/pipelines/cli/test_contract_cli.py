@@ -42,7 +42,7 @@ def test_a_group_adds_verbs_that_say_what_they_are_for(group):
 def test_the_verbs_are_one_list_in_the_order_of_the_work():
     names = [name for group in GROUPS for name in verbs_of(group)]
     assert len(set(names)) == len(names) >= 37
-    assert names[:8] == "demo import export split scan status queue edit".split()
+    assert names[:8] == "demo import export split scan estimate status queue".split()
     assert {group.__name__.split(".")[-1] for group in GROUPS} == set(main.ORDER), "all are placed"
 
 

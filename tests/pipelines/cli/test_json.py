@@ -49,7 +49,9 @@ def story(tmp_path_factory):
 
     do("import", places, "--label-column", "label", "--id-column", "id")
     do("split", "60/40", "--no-test", "--dry-run")
-    do("scan", "--embedder", "pixels")
+    do("scan", "--embedder", "pixels", "--shards", 2)
+    do("estimate", "--samples", "1e6")
+    do("estimate", "--write-prices", place / "prices.toml")
     do("scan", "--embedder", "pixels", "--shard", "1/2")
     do("split", "60/40", "--no-test", "--seed", 1, "--dry-run")
     do("status")
@@ -195,6 +197,7 @@ def test_every_verb_is_refused_with_an_object(verb, tmp_path):
         "export": ["-o", "x"],
         "app": ["--link"],
         "docs": ["--port", "99999"],
+        "estimate": ["--samples", "1e6"],
     }.get(verb, [])
     status, out, err = run_assay(verb, *words, "--json", "-b", tmp_path / "none")
     told = json.loads(out)

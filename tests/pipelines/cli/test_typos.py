@@ -165,8 +165,12 @@ def test_a_mistyped_bench_is_not_made(verb, tmp_path):
     assay.create(tmp_path / "cells")
     actions = [a for a in PARSERS[verb]._actions if not a.option_strings and a.nargs != "?"]
     words = [next(iter(a.choices)) if a.choices else "x" for a in actions if a.nargs != "*"]
-    words += {"similar": ["x"], "export": ["-o", str(tmp_path / "out")]}.get(verb, [])
-    words += ["--no-browser"] if verb == "app" else []
+    words += {
+        "similar": ["x"],
+        "export": ["-o", str(tmp_path / "out")],
+        "app": ["--no-browser"],
+        "estimate": ["--samples", "1e6"],
+    }.get(verb, [])
     status, out, err = run_assay(verb, *words, "-b", tmp_path / "deep" / "cels", "--json")
     assert status == 2 and [p.name for p in tmp_path.iterdir()] == ["cells"], err
     status, out, err = run_assay(verb, *words, "-b", tmp_path / "cels", "--json")
