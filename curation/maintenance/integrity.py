@@ -12,6 +12,7 @@ from assay.curation.maintenance.array_checks import (
     check_coverage,
     make_finding,
 )
+from assay.curation.maintenance.bucket_checks import find_bucket_faults
 from assay.curation.maintenance.garbage import (
     is_older,
     old_models,
@@ -60,6 +61,7 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
     bench.positions.clear()
     try:
         bench.verify(check_tail=False)
+        bench.connect_arrays()
         checks = (
             check_log,
             check_rows,
@@ -74,10 +76,17 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
         if not bench.file.exists() or isinstance(e, NO_DAMAGE):
             raise
         return [make_finding("file", e.problem, hint=e.hint), *check_arrays(bench, progress)]
+    found += check_bucket(bench)
     found += check_arrays(bench, progress)
     found += check_coverage(bench, state)
     # texts are in the bench, and were checked with its arrays
     return found + (list(check_images(state, progress)) if media_of(bench).column is None else [])
+
+
+def check_bucket(bench: Bench) -> Iterator[dict]:
+    """Check that object storage has the arrays that lie here."""
+    for kind, what, n, mend, hint in find_bucket_faults(bench):
+        yield make_finding(kind, what, n, mend, hint)
 
 
 def check_log(bench: Bench) -> Iterator[dict]:

@@ -20,6 +20,7 @@ class Bench(Protocol):
     path: Path
     file: Path
     arrays: Path
+    arrays_address: str | None  # where they lie in object storage, where the bench says so
     labels: tuple[Any, set[str]] | None  # every class, and as of what, where it was asked
     states: dict  # the last few states, by log position or expression
     positions: dict
@@ -29,6 +30,7 @@ class Bench(Protocol):
     stages: Any  # see stages.Stages; None: arrays are worked on in one piece
     likeness: dict  # what likeness was measured with, by what was looked for
 
+    def connect_arrays(self) -> None: ...
     def state(
         self,
         version: str | int = "HEAD",

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.curation.errors import UserError
+from assay.curation.storage.array_stores import ArrayStore, find_store
 from assay.curation.storage.interface import Bench, Progress, Tell
-from assay.curation.storage.stages import Stages, run_task
+from assay.curation.storage.stages import FOLDER, Stages, run_task, write_left
 from assay.curation.text import format_count
 from assay.pipelines.engines.base import Crew, Failure, find_engine
+from assay.pipelines.indexing.array_storage import describe_shards, do_shard
 from assay.pipelines.indexing.scan_progress import describe_left
 
 ROWS = 100_000  # of a shard, where nobody says how many shards there shall be
@@ -86,7 +88,8 @@ def open_stages(
             return
         with engine.open_crew(bench, find_arrays, shards, address=options.address) as crew:
             say(f"shards      {shards:,}, {format_count(crew.size, 'worker')} ({engine.name})")
-            worker = ManyShards(crew, patience, say, progress)
+            store = find_store(bench.arrays)
+            worker = ManyShards(crew, patience, say, progress, store)
             bench.stages = Stages(bench.arrays, shards, worker.do)
             yield
     finally:
@@ -101,8 +104,16 @@ def find_arrays(path: str, tell: Callable) -> Path:
 class ManyShards:
     """All shards, on the workers of an engine."""
 
-    def __init__(self, crew: Crew, patience: float, say: Tell, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        patience: float,
+        say: Tell,
+        progress: Progress | None,
+        store: ArrayStore | None,
+    ) -> None:
         self.crew, self.patience, self.say, self.progress = crew, patience, say, progress
+        self.store = store
 
     def do(self, name: str, work: Callable, shards: list[dict]) -> None:
         """Have a stage's shards done; those whose worker was lost are begun again.
@@ -112,6 +123,8 @@ class ManyShards:
         began, done, total = time.monotonic(), 0, len(shards)
         # one computation tells nothing on its way, and ends
         patience = None if work is run_task else self.patience
+        if self.store:
+            shards, work = describe_shards(shards, work, self.store.address), do_shard
         for attempt in range(TRIES):
             lost = []
             for out in self.crew.run(shards, work, patience=lambda shard: patience):
@@ -158,6 +171,8 @@ class OneShard:
             if shard["shard"] == self.only:
                 work(self.bench.arrays, lambda **about: None, **shard)
         if left:
+            if work is run_task and self.only is None and find_store(self.bench.arrays):
+                write_left(self.bench.arrays / FOLDER, self.n, left)
             numbers = sorted({shard["shard"] + 1 for shard in left})
             some = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
             raise ShardsLeft(
