@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import uuid
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -70,7 +71,7 @@ class BucketArrays:
         inside = {known for known in self.sizes if known.is_relative_to(folder)}
         sizes: dict[Path, dict[str, int]] = {known: {} for known in {folder, *inside}}
         for path, told in found.items():
-            if path.startswith(root) and told.get("type") == "file":
+            if path.startswith(root) and told.get("type") == "file" and ".." not in path.split("/"):
                 file = folder / path[len(root) :]
                 sizes.setdefault(file.parent, {})[file.name] = int(told.get("size") or 0)
         self.sizes |= sizes
@@ -91,6 +92,11 @@ class BucketArrays:
                     self.sizes[file.parent][file.name] = size
                 self.put += 1
         return len(todo)
+
+    def replace(self, file: Path) -> None:
+        """Put a file whose content changes under its name."""
+        self.put_file(file)
+        self.put += 1
 
     def is_missing(self, file: Path) -> bool:
         try:
@@ -188,7 +194,7 @@ def copy_here(address: str, tmp: Path) -> bool:
     """Copy a file at an address, whole; False where there is none."""
     part = RemotePart(address)
     try:
-        with open(tmp, "wb", opener=opener) as out:
+        with explain_full_disk(tmp.parent), open(tmp, "wb", opener=opener) as out:
             while piece := part.read():
                 out.write(piece)
             out.flush()
@@ -200,15 +206,22 @@ def copy_here(address: str, tmp: Path) -> bool:
         raise UserError(
             f"expected to fetch {address}, found that it {e}", "what is done is kept: try again"
         ) from None
-    except OSError as e:
-        if is_local(e):
-            raise DiskFull(
-                f"expected room in {tmp.parent} for arrays that are fetched, found none",
-                "free some space there and go on: nothing half is kept",
-            ) from None
-        raise
     finally:
         part.close()
+
+
+@contextmanager
+def explain_full_disk(folder: Path) -> Iterator[None]:
+    """Say whose disk is full where arrays are written; this machine may be one of many."""
+    try:
+        yield
+    except OSError as e:
+        if not is_local(e):
+            raise
+        raise DiskFull(
+            f"expected room in {folder} on {socket.gethostname()} for arrays, found none",
+            "free some space there and scan again: nothing half is kept, and what is done is",
+        ) from None
 
 
 def no_bucket(address: str) -> UserError:

@@ -28,6 +28,9 @@ class ArrayStore(Protocol):
     def keep(self, files: Iterable[Path]) -> int:
         """Put the files that it did not have when it was looked at, indexes last; returns how many."""
 
+    def replace(self, file: Path) -> None:
+        """Put a file whose content changes under its name."""
+
     def fetch(self, files: Iterable[Path], check: Check) -> None:
         """Fetch the files that are missing here, where it has them; DamagedFile where it has another."""
 

@@ -388,8 +388,7 @@ def write_left(folder: Path, n: int, tasks: list[dict]) -> None:
     assert store
     digests, shards = ([task[name] for task in tasks] for name in ("digest", "shard"))
     save_arrays(file, digests=np.array(digests), shards=np.array(shards))
-    store.discard([file])  # it has another content under the same name
-    store.keep([file])
+    store.replace(file)
 
 
 def do_left(arrays: Path, n: int, shard: int) -> int:

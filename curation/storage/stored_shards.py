@@ -35,7 +35,7 @@ def fill_shards(
         store.look(kept)
     have, at = Shards(kept).find(hashes) >= 0, stored.find(hashes)
     order = np.lexsort((stored.index["row"][at], stored.shard[at]))
-    shards = []
+    shards, needed = [], []
     for number, part in enumerate(cut_evenly(len(hashes), bench.stages.n)):
         rows = order[part]
         if have[rows].all():
@@ -45,11 +45,10 @@ def fill_shards(
         inputs = dict(hashes=hashes[rows], have=have[rows], files=names)
         digest = digest_arrays(inputs)
         save_arrays(file := input_file(bench.arrays / FOLDER, digest), **inputs)
-        keep_files(file)
-        if store:
-            keep_shards(map(index_file, files), store)
+        needed += [file, *files, *map(index_file, files)]
         shards.append(dict(shard=number, digest=digest, **given))
     if shards:
+        keep_files(*needed)
         bench.stages.do(name, work, shards)
         if store:
             store.look(kept)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from assay.curation.media.bucket_arrays import (
     BucketArrays,
     begin_store,
     connect_arrays,
+    explain_full_disk,
     read_arrays_address,
     shard_places,
     store_address,
@@ -24,6 +27,7 @@ from assay.curation.storage.shards import array_file, fetch_shards
 from assay.curation.system.user_cache import cache_folder
 from assay.curation.text import format_count
 
+KEPT = 7 * 24 * 3600  # seconds that the cache of a worker has a file
 LOCAL = "local"  # in place of an address: on this disk alone
 
 
@@ -110,8 +114,19 @@ def do_shard(
     store = find_store(arrays)
     if store is None or store.address != address:
         connect_store(arrays, BucketArrays(arrays, address))
+        if arrays.is_relative_to(cache_folder("arrays")):
+            delete_old(arrays)
     module, name = work
-    return getattr(import_module(module), name)(arrays, tell, shard=shard, **given)
+    with explain_full_disk(arrays):
+        return getattr(import_module(module), name)(arrays, tell, shard=shard, **given)
+
+
+def delete_old(arrays: Path) -> None:
+    """Delete what a worker's cache has had for long: all of it can be fetched again."""
+    for file in arrays.rglob("*"):
+        with suppress(OSError):
+            if file.is_file() and file.stat().st_mtime < time.time() - KEPT:
+                file.unlink()
 
 
 def describe_shards(shards: Iterable[dict], work: Callable, address: str) -> list[dict]:

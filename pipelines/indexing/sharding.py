@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.curation.errors import UserError
+from assay.curation.media.bucket_arrays import explain_full_disk
 from assay.curation.storage.array_stores import ArrayStore, find_store
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.stages import FOLDER, Stages, run_task, write_left
@@ -169,7 +170,8 @@ class OneShard:
         left = [shard for shard in shards if shard["shard"] != self.only]
         for shard in shards:
             if shard["shard"] == self.only:
-                work(self.bench.arrays, lambda **about: None, **shard)
+                with explain_full_disk(self.bench.arrays):
+                    work(self.bench.arrays, lambda **about: None, **shard)
         if left:
             if work is run_task and self.only is None and find_store(self.bench.arrays):
                 write_left(self.bench.arrays / FOLDER, self.n, left)

@@ -126,6 +126,37 @@ def test_shards_done_on_machines_that_share_nothing_but_the_bucket(
     assert not (one.arrays / "probe.npz").exists() and list((one.arrays / "stages").glob("*.npz"))
 
 
+@pytest.mark.daily
+def test_machines_of_a_cluster_need_no_folder_of_the_bench(
+    unscanned, here, tmp_path, bucket, monkeypatch
+):
+    """The bench is opened through a descriptor of this process: no other process finds that path."""
+    from ray.cluster_utils import Cluster
+
+    _, watch = bucket
+    folder = copied(unscanned, tmp_path / "bench").path.parent
+    opened = os.open(folder, os.O_RDONLY)
+    cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=0))
+    caches = [tmp_path / "node-1", tmp_path / "node-2"]
+    try:
+        for cache in caches:
+            with monkeypatch.context() as node:
+                node.setenv("ASSAY_CACHE", str(cache))
+                cluster.add_node(num_cpus=1)
+        bench, lines = assay.open(f"/proc/self/fd/{opened}/bench"), []
+        sharding = ShardOptions(N, engine="ray", address=cluster.address)
+        scan(bench, replace(THERE, sharding=sharding), say=lines.append)
+    finally:
+        cluster.shutdown()
+        os.close(opened)
+    assert any("2 workers (ray)" in line for line in lines)
+    assert_equal(files_of(here), files_of(assay.open(folder / "bench")))
+    made = [{f.name for f in cache.glob("arrays/*/stages/*.npz")} for cache in caches]
+    assert any(made) and not list((folder / "bench").rglob("*.tmp"))
+    most = sum(bool(files) for files in made) + 1  # the nodes, and who merges
+    assert max(asked(watch).values()) <= most
+
+
 @pytest.fixture
 def there(unscanned, tmp_path, bucket):
     """A bench that was scanned with its arrays in the bucket."""
