@@ -38,7 +38,10 @@ def open(path: str | Path) -> Bench:  # noqa: A001 - `curation.open("my-bench")`
     """
     bench = Bench(path)
     bench.verify()
-    bench.connect_arrays()
+    if bench.arrays_address:
+        from assay.curation.media.bucket_arrays import connect_arrays
+
+        connect_arrays(bench)
     if permissions.close_to_others(bench.path):
         access = permissions.describe_access(bench.path)
         print(f"note: {access}; an older Assay had left it open to others", file=sys.stderr)
@@ -70,13 +73,6 @@ class Bench(Store):
 
     def __repr__(self) -> str:
         return f"Bench({str(self.path)!r})"
-
-    def connect_arrays(self) -> None:
-        """Connect to the arrays in object storage, where the bench has them there."""
-        if self.arrays_address:
-            from assay.curation.media.bucket_arrays import connect_arrays
-
-            connect_arrays(self)
 
     # ---- what is in it
 

@@ -19,6 +19,7 @@ from assay.curation.maintenance.garbage import (
 )
 from assay.curation.maintenance.image_checks import check_images
 from assay.curation.media.base import media_of, stored_folders
+from assay.curation.media.bucket_arrays import connect_arrays
 from assay.curation.storage.bench_files import find_unknown, refuse_links
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.schema import INVALID_EDITS, OTHER_KINDS
@@ -61,7 +62,8 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
     bench.positions.clear()
     try:
         bench.verify(check_tail=False)
-        bench.connect_arrays()
+        if bench.arrays_address:
+            connect_arrays(bench)
         checks = (
             check_log,
             check_rows,

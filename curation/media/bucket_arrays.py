@@ -34,17 +34,10 @@ from assay.curation.system.permissions import make_folder, opener
 from assay.curation.system.user_cache import cache_folder
 
 AT_ONCE = 16  # files on their way
-MARK = (
-    "assay-arrays"  # the first object of a bench there: who may not write is told before the work
-)
-NEVER = (
-    "ftp",
-    "sftp",
-    "ssh",
-    "smb",
-    "webhdfs",
-    "memory",
-)  # a name may appear there before its file is whole
+# the first object of a bench there: who may not write is told before the work
+MARK = "assay-arrays"
+# there a name may appear before its file is whole
+NEVER = ("ftp", "sftp", "ssh", "smb", "webhdfs", "memory")
 
 T = TypeVar("T")
 
@@ -59,8 +52,13 @@ class BucketArrays:
         self.fetched = self.put = 0  # files
 
     def locate(self, file: Path) -> str:
-        """Give the address of a file of arrays."""
-        return f"{self.address}/{file.relative_to(self.arrays).as_posix()}"
+        """Give the address of a file of arrays; UserError for one that leads elsewhere."""
+        inside = file.relative_to(self.arrays)
+        if ".." in inside.parts:  # what stages read is named by what others wrote
+            raise UserError(
+                f"expected a file of arrays, found {file}", "who else may write there? Scan again"
+            )
+        return f"{self.address}/{inside.as_posix()}"
 
     def look(self, folder: Path) -> None:
         """List what there is of a folder, and of the folders in it."""

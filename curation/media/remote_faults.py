@@ -61,6 +61,9 @@ def describe_fault(error: BaseException, address: str, done: str = "read") -> Fa
             f"may not be {done} any more: the credentials have expired; renew them, and go on as before",
             denied=True,
         )
+    if any(code_of(e) == "RequestTimeTooSkewed" for e in chain):
+        late = "this machine's clock is wrong by over 15 minutes: set it, and go on as before"
+        return Fault(f"may not be {done} ({host_of(address)} says that {late})", denied=True)
     status = next(filter(None, map(status_of, chain)), None)
     if status in DENIED or any(isinstance(e, PermissionError) for e in chain):
         ask = SIGNED if done == "read" else RIGHTS

@@ -30,7 +30,6 @@ class Bench(Protocol):
     stages: Any  # see stages.Stages; None: arrays are worked on in one piece
     likeness: dict  # what likeness was measured with, by what was looked for
 
-    def connect_arrays(self) -> None: ...
     def state(
         self,
         version: str | int = "HEAD",

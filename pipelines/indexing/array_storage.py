@@ -46,7 +46,8 @@ def open_arrays(bench: Bench, asked: str | None, say: Tell) -> BucketArrays | No
             connect_arrays(bench)
             fetch_all_shards(bench)
             say(f"note: arrays stay in {before} as well: delete them there when nobody needs them")
-        begin_store(bench, address)
+        if before != address or connect_arrays(bench) is None:
+            begin_store(bench, address)
     if not bench.arrays_address:
         return None
     store = connect_arrays(bench)
@@ -79,24 +80,18 @@ def fetch_all_shards(bench: Bench) -> None:
 
 def take_home(bench: Bench, say: Tell) -> None:
     """Fetch all shards of a bench, and have them on this disk alone from now on."""
-    if store := connect_arrays(bench):
-        fetch_all_shards(bench)
-        left = (
-            f"; what lies in {store.address} is not deleted: delete it there when nobody needs it"
-        )
-        say(
-            f"arrays      here alone from now on, {format_count(store.fetched, 'file')} fetched{left}"
-        )
+    store, address = connect_arrays(bench), bench.arrays_address
+    fetch_all_shards(bench)
+    fetched = format_count(store.fetched, "file") if store else "no file"
+    left = "what lies there is not deleted: delete it there when nobody needs it"
+    say(f"arrays      here alone from now on, {fetched} fetched from {address}; {left}")
     connect_store(bench.arrays, None)
     store_address(bench, None)
 
 
 def describe_traffic(store: BucketArrays) -> str:
-    """Say what a scan put into object storage, and fetched."""
-    return (
-        f"arrays      {format_count(store.put, 'file')} put, {store.fetched:,} fetched,"
-        f" in {store.address}"
-    )
+    """Say what a scan put into object storage, and fetched; workers do so themselves."""
+    return f"arrays      {format_count(store.put, 'file')} put and {store.fetched:,} fetched by this process"
 
 
 # ---- on a worker

@@ -26,6 +26,7 @@ from assay.curation.label_quality.score_files import LabelScores
 from assay.curation.maintenance.bucket_checks import keep_all_shards
 from assay.curation.media import stored_traits
 from assay.curation.media.base import load_stored, media_of
+from assay.curation.media.bucket_arrays import explain_full_disk
 from assay.curation.media.rows import read_column_kinds
 from assay.curation.slicing import gaps
 from assay.curation.slicing.gap_text import say_left_out
@@ -118,7 +119,8 @@ def scan(
 def scan_shard(bench: Bench, options: ScanOptions) -> NoReturn:
     """Do one shard of each stage that can be done, and nothing else; ShardsLeft says what is next."""
     state, left = bench.state(), []
-    do_left(bench.arrays, options.sharding.shards or 1, options.sharding.only or 0)
+    with explain_full_disk(bench.arrays):
+        do_left(bench.arrays, options.sharding.shards or 1, options.sharding.only or 0)
     fills = [partial(embed_samples, bench, state, options, silent, None)]
     fills += [partial(embed_further, bench, state, options, silent, None)]
     if media_of(bench).column is None:

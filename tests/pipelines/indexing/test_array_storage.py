@@ -16,9 +16,11 @@ from assay.curation.errors import Question
 from assay.curation.maintenance import bucket_garbage
 from assay.curation.maintenance.array_checks import NOTES
 from assay.curation.media import remote
+from assay.curation.media.base import read_texts
 from assay.curation.storage import array_stores
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.indexing.sharding import ShardOptions
+from tests.app.test_texts import write_texts
 from tests.helpers import ROOT, bench_of, copied, digits, digits_bench
 from tests.pipelines.indexing.test_sharding import assert_equal, files_of, silent
 from tests.remote_servers import watched_s3
@@ -102,6 +104,28 @@ def run_there(*args, bench, cache=None):
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.parametrize("kind", ["images", "texts"])
+def test_a_scan_in_one_piece_puts_and_fetches_as_well(kind, tmp_path, bucket):
+    _, watch = bucket
+    table, embedder = (digits(300), "pixels") if kind == "images" else (write_texts(), "tfidf")
+    one, options = bench_of(table, tmp_path / "one"), ScanOptions(embedder=embedder)
+    other = copied(one, tmp_path / "other")
+    scan(one, options, say=silent)
+    scan(other, replace(options, arrays=ADDRESS), say=silent)
+    assert_equal(files_of(one), files_of(other))
+    lose_cache(other)
+    shutil.rmtree(other.arrays / "texts", ignore_errors=True)
+    watch.requests.clear()
+    again = assay.open(other.path)
+    sample = again.state().index[0]
+    assert again.embeddings().loc[sample].notna().all() and len(again.queue(3))
+    scan(again, options, say=silent)
+    assert_equal(files_of(one), files_of(again))
+    assert set(asked(watch).values()) == {1} and asked(watch, "PUT") == {}
+    hashes = one.state().content_hash
+    assert read_texts(again, hashes) == read_texts(one, hashes)
 
 
 @pytest.mark.daily
@@ -201,6 +225,9 @@ def test_what_may_not_be_done_is_said_before_the_work(unscanned, tmp_path, bucke
             scan(bench, replace(OPTIONS, arrays=address), say=silent)
     watch.trouble = lambda method, key, times: "403 AccessDenied" if method == "PUT" else ""
     with pytest.raises(UserError, match="may not be written .403.*right to list, read, write"):
+        scan(bench, THERE, say=silent)
+    watch.trouble = lambda method, key, times: "403 RequestTimeTooSkewed" if method == "PUT" else ""
+    with pytest.raises(UserError, match="clock is wrong by over 15 minutes"):
         scan(bench, THERE, say=silent)
     watch.trouble = lambda method, key, times: "503 SlowDown" if method == "PUT" else ""
     with pytest.raises(UserError, match="was not written .s3://arrays answered 503., 4 times"):
