@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.curation.errors import Question
-from assay.curation.maintenance.bucket_checks import keep_all_shards
+from assay.curation.maintenance.bucket_checks import keep_all_shards, list_there
 from assay.curation.media.bucket_arrays import (
     BucketArrays,
     begin_store,
@@ -23,7 +23,7 @@ from assay.curation.media.bucket_arrays import (
 from assay.curation.storage.array_stores import connect_store, find_store
 from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.schema import FILE
-from assay.curation.storage.shards import array_file, fetch_shards
+from assay.curation.storage.shards import Shards, fetch_shards
 from assay.curation.system.user_cache import cache_folder
 from assay.curation.text import format_count
 
@@ -72,10 +72,8 @@ def fetch_all_shards(bench: Bench) -> None:
         return
     for place in shard_places(bench):
         store.look(place)
-        for folder, sizes in [*store.sizes.items()]:
-            if folder.is_relative_to(place):
-                indexes = [folder / name for name in sizes if name.endswith(".index.npy")]
-                fetch_shards(map(array_file, sorted(indexes)), store)
+    for folder in list_there(bench):
+        fetch_shards(Shards(folder).files, store)
 
 
 def take_home(bench: Bench, say: Tell) -> None:

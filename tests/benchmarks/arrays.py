@@ -1,7 +1,7 @@
 """Arrays in a bucket (moto): requests and bytes of a scan by shards, and seconds against the same on a disk alone.
 
-`python -m tests.benchmarks.arrays 12000 60`: samples (CIFAR-10, by `pixels`) and shards. Then the cache is lost and
-scanned again, and the shards are done by machines that share the bucket alone."""
+`python -m tests.benchmarks.arrays 12000 60 30`: samples (CIFAR-10, by `pixels`), shards, and milliseconds that an answer
+takes. Then the cache is lost and scanned again, and the shards are done by machines that share the bucket alone."""
 
 import logging
 import os
@@ -94,7 +94,7 @@ def do_elsewhere(bench, options, machines, n):
                 scan(machines[i % len(machines)], one, say=silent)
 
 
-def main(n=12000, shards=60):
+def main(n=12000, shards=60, late=0):
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     options = ScanOptions(embedder="pixels", effort=0, sharding=ShardOptions(shards))
     there = replace(options, arrays="s3://arrays/team")
@@ -111,6 +111,7 @@ def main(n=12000, shards=60):
         )
         with watched_s3(patch) as (client, watch):
             client.create_bucket(Bucket="arrays")
+            watch.trouble = lambda method, key, times: time.sleep(late / 1000) or ""
             show("a scan there", watch, timed(lambda: scan(bench, there, say=print)))
             show("again, nothing new", watch, timed(lambda: scan(bench, options, say=silent)))
             for name in NOT_THERE:
