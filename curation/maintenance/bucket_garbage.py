@@ -11,9 +11,8 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 from assay.curation.storage.stages import FOLDER
 
-STAGES = (
-    24 * 3600
-)  # seconds after which no machine is at work on a stage, by the clock of the storage
+# seconds after which no machine is at work on a stage, by the clock of the storage
+STAGES = 24 * 3600
 
 
 def fetch_indexes(bench: Bench, store: BucketArrays) -> None:

@@ -33,8 +33,8 @@ from assay.curation.slicing.gap_text import say_left_out
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
+from assay.curation.storage.left_tasks import do_left
 from assay.curation.storage.shards import Rows, Shards
-from assay.curation.storage.stages import do_left
 from assay.curation.system.processes import PATIENCE
 from assay.curation.tasks.base import refuse_task, task_of
 from assay.curation.text import format_count

@@ -12,7 +12,8 @@ from assay.curation.errors import UserError
 from assay.curation.media.bucket_arrays import explain_full_disk
 from assay.curation.storage.array_stores import ArrayStore, find_store
 from assay.curation.storage.interface import Bench, Progress, Tell
-from assay.curation.storage.stages import FOLDER, Stages, run_task, write_left
+from assay.curation.storage.left_tasks import write_left
+from assay.curation.storage.stages import FOLDER, Stages, run_task
 from assay.curation.text import format_count
 from assay.pipelines.engines.base import Crew, Failure, find_engine
 from assay.pipelines.indexing.array_storage import describe_shards, do_shard

@@ -3,8 +3,10 @@
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -211,6 +213,38 @@ def test_throttling_cut_and_slow_answers_change_nothing(there, here, bucket, mon
     scan(there, OPTIONS, say=silent)
     assert_equal(files_of(here), files_of(there))
     assert {r.status for r in watch.requests} >= {503, 500, 206}, "a cut answer goes on"
+
+
+def test_a_scan_that_was_killed_while_it_put_a_file_goes_on(unscanned, here, tmp_path, bucket):
+    (client, watch), bench = bucket, copied(unscanned, tmp_path / "bench")
+    held = []
+
+    def hold_output(method, key, times):
+        output = method == "PUT" and "/stages/" in key and ".inputs" not in key
+        if output and ".shared" not in key and len(held) < 2:
+            held.append(key.removeprefix("arrays/"))
+            return "hold"
+        return ""
+
+    watch.trouble = hold_output
+    command = ["-m", "assay", "scan", "--shards", N, "--arrays", ADDRESS, *HOW, "-b", bench.path]
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)], cwd=ROOT, start_new_session=True
+    )
+    until = time.monotonic() + 120
+    while not held and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert held and held[0] not in keys(client)
+    watch.hold.set()
+    time.sleep(0.5)
+    client.delete_object(Bucket="arrays", Key=held[0])  # the server may have taken it since
+    watch.trouble = lambda method, key, times: ""
+    again = assay.open(bench.path)
+    scan(again, OPTIONS, say=silent)
+    assert_equal(files_of(here), files_of(again))
+    assert held[0] in keys(client)
 
 
 def test_what_may_not_be_done_is_said_before_the_work(unscanned, tmp_path, bucket, monkeypatch):
