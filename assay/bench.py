@@ -261,6 +261,7 @@ class Bench(curation.Bench):
         shards: int | None = None,
         engine: str = "local",
         address: str | None = None,
+        arrays: str | None = None,
         progress: bool = True,
     ) -> Frame:
         """Scan the images: embed, compare, judge labels, find issues.
@@ -268,7 +269,8 @@ class Bench(curation.Bench):
         pred_probs (n, k), embeddings (n, d): your own model's, as array, frame or file. ids (n,): whose rows they
         are; else a frame's index, or the bench's order. out_of_sample: whether pred_probs are. model: a scikit-learn
         classifier, fitted out of fold on the embeddings. engine: where its shards are worked on, "local" or "ray", of
-        the cluster at an address. For the others see scan.ScanOptions, ShardOptions. Returns label_issues().
+        the cluster at an address. arrays: "s3://bucket/prefix", where vectors, pixels and shards lie from now on, or
+        "local". For the others see scan.ScanOptions, ShardOptions. Returns label_issues().
         """
         from assay.pipelines.indexing.draw_map import draw_map
         from assay.pipelines.indexing.own_classifier import predict_by_classifier
@@ -291,7 +293,9 @@ class Bench(curation.Bench):
         def choose(probs: pd.DataFrame | None) -> ScanOptions:
             own = OwnModel(probs, vectors, out_of_sample is not False, said=model is None)
             sharding = ShardOptions(shards, engine=engine, address=address)
-            return ScanOptions(effort, embedder, not keep_leakage, yes, own, patience, sharding)
+            return ScanOptions(
+                effort, embedder, not keep_leakage, yes, own, patience, sharding, arrays
+            )
 
         vectors, say = read(embeddings, "embeddings"), self._printer(progress)
         with progress_bar("scanning", progress) as step:
@@ -1104,6 +1108,7 @@ def adopt(opened: curation.Bench) -> Bench:
     """Give a bench that was opened the verbs of the pipelines."""
     bench = Bench(opened.given)
     bench.upgrade_note, bench.made = opened.upgrade_note, opened.made
+    bench.arrays_address = opened.arrays_address
     if bench.upgrade_note:
         print(f"note: {bench.upgrade_note}; scan again, so that they are judged", file=sys.stderr)
     return bench

@@ -14,10 +14,11 @@ from functools import cache
 COMMAND = re.compile(r"\bassay ([a-z]+)\b")
 CLASSES = re.compile(r" (rename|add|split|edit)\b")
 NAMED = dict(rename=2, add=1, split=2, edit=1)  # classes that each of these names
-WORD = re.compile(r" +('[^']*'|\"[^\"]*\"|[^\s`'\",;:)(]+)")
+# a colon within a word belongs to it: s3://bucket, HOST:PORT
+WORD = re.compile(r" +('[^']*'|\"[^\"]*\"|(?:[^\s`'\",;:)(]|:(?=\S))+)")
 # what stands for a value, or is one: PLAN.toml, a quoted name, a file, a version, a batch
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]+\S*|'.*'|\".*\"|\S+\.\w{2,7}$|v\d+|HEAD|[a-z]+-[0-9a-f]{12}")
-OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)( [^\s`'\",;:)(]+)?")
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]+)( (?:[^\s`'\",;:)(]|:(?=\S))+)?")
 PROSE = {" says", " takes", " names", " or", " and", " with", " to"}  # no value of an option
 # verbs that are several methods, told apart by an option
 VARIANTS = {

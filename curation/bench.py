@@ -38,6 +38,10 @@ def open(path: str | Path) -> Bench:  # noqa: A001 - `curation.open("my-bench")`
     """
     bench = Bench(path)
     bench.verify()
+    if bench.arrays_address:
+        from assay.curation.media.bucket_arrays import connect_arrays
+
+        connect_arrays(bench)
     if permissions.close_to_others(bench.path):
         access = permissions.describe_access(bench.path)
         print(f"note: {access}; an older Assay had left it open to others", file=sys.stderr)

@@ -283,7 +283,7 @@ TABLES = dict(
 )
 FOLDERS = {
     "assay.duckdb": "the facts, in the tables below; DuckDB",
-    "arrays/": "tensors in immutable `.npy` shards, each with an index from content hash to row",
+    "arrays/": "tensors in immutable `.npy` shards, each with an index from content hash to row; with `scan --arrays ADDRESS` a cache of object storage",
     "arrays/pixels/": "images at working size, uint8",
     "arrays/embeddings/NAME/": "vectors, a folder for each embedder and its version; with `kernel` in its name, what the probe reads beside them",
     "arrays/quality/": "CleanVision's measurements",

@@ -38,6 +38,8 @@ def draw(bench: Bench) -> None:
         draw_next_step(bench, status["advice"])
     total = len(list_classes(bench))
     st.html(cards_html(status_cards(status, total)))
+    if status["arrays"]:
+        st.caption(f"Arrays lie in {escape_markdown(status['arrays'])}, too.")
     if status["weak_model"]:
         st.warning(status["weak_model"])
     st.markdown("### To do")

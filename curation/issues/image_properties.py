@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.curation.storage.interface import Bench, Progress
-from assay.curation.storage.shards import Rows, Shards
-from assay.curation.storage.stored_shards import fill_shards, missing_parts
+from assay.curation.storage.shards import Rows, Shards, fetch_arrays
+from assay.curation.storage.stored_shards import fill_shards, missing_parts, store_part
 from assay.curation.system import processes
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def measure_images(
         fill_shards(bench, "image quality", shards.folder, pixels, hashes, measure_shard, {})
         shards = Shards(shards.folder)
     elif len(todo):
-        at, cores = pixels.find(todo), os.cpu_count() or 1
+        at, cores = pixels.find_all(todo), os.cpu_count() or 1
+        fetch_arrays(pixels.arrays, np.unique(pixels.shard[at]))  # the other processes only read
         todo = todo[np.lexsort((pixels.index["row"][at], pixels.shard[at]))]  # as they lie on disk
         size = min(SHARD, -(-len(todo) // cores))
         chunks = [todo[i : i + size] for i in range(0, len(todo), size)]
@@ -77,7 +78,7 @@ def measure_shard(arrays: Path, tell: Callable, shard: int, digest: str) -> None
     """Measure the images of a shard on a worker: see stored_shards.fill_shards."""
     for hashes, pixels in missing_parts(arrays, digest, "pixels"):
         tell(step=len(hashes))
-        Shards(arrays / "quality" / FOLDER, ()).append(hashes, measure_pixels(pixels, hashes))
+        store_part(arrays / "quality" / FOLDER, hashes, measure_pixels(pixels, hashes))
 
 
 def measure_in_process(folder: Path, hashes: np.ndarray) -> np.ndarray:

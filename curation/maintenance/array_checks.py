@@ -19,6 +19,7 @@ from assay.curation.maintenance.garbage import (
     unfinished_files,
 )
 from assay.curation.media.base import media_of
+from assay.curation.storage.array_stores import ArrayStore, find_store
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import array_file, find_fault
@@ -34,8 +35,12 @@ FOUND_AGAIN = ("clusters.npz", "gaps.npz", "contents.npz", "costs.npz", "report.
 
 def check_arrays(bench: Bench, progress: Progress | None = None) -> Iterator[dict]:
     """Check every shard by its name, every .npz by its checksums."""
+    store = find_store(bench.arrays)
     shards = [
-        index for folder in shard_folders(bench) for index in sorted(folder.glob("*.index.npy"))
+        index
+        for folder in shard_folders(bench)
+        for index in sorted(folder.glob("*.index.npy"))
+        if not (store and is_there(store, array_file(index)) and not array_file(index).exists())
     ]
     kept = (
         file
@@ -58,6 +63,8 @@ def check_arrays(bench: Bench, progress: Progress | None = None) -> Iterator[dic
                 )
             elif why:
                 held = describe_remake(bench, file)
+                if store and is_there(store, file) and is_there(store, array_file(file)):
+                    held = f"fetched again from {store.address}"
                 mend = f"set it aside in arrays/damaged; what it held is {held}"
                 yield make_finding(
                     "damaged",
@@ -82,6 +89,12 @@ def check_arrays(bench: Bench, progress: Progress | None = None) -> Iterator[dic
             "delete them",
             files=stray,
         )
+
+
+def is_there(store: ArrayStore, file: Path) -> bool:
+    """Tell whether a file lies in object storage, or may: it could not be looked at."""
+    sizes = store.list_sizes(file.parent)
+    return sizes is None or file.name in sizes
 
 
 def describe_fault(file: Path) -> str | OSError:

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from assay.curation.errors import UserError
+from assay.curation.maintenance.bucket_garbage import collect_there, fetch_indexes
 from assay.curation.media.base import stored_folders
+from assay.curation.media.bucket_arrays import connect_arrays
 from assay.curation.media.remote_cache import RemoteCache
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.job_locks import exclusive_lock
@@ -115,20 +117,27 @@ def find_unneeded(bench: Bench) -> tuple[dict[Path, str], int]:
 
 def unneeded_predictions(bench: Bench) -> dict[Path, str]:
     """Find predictions of no run, and unused embeddings."""
-    runs = dict(bench.rows("select key, config ->> 'embedding' from runs"))
+    runs = {key for (key,) in bench.rows("select key from runs")}
     stored = list_files(bench.arrays / "runs")
     lost = [file for file in stored if file.suffix != ".npz" or file.stem not in runs]
     out = dict.fromkeys(lost, "predictions of no run")
-    columns = ", ".join(f"value::json ->> '{name}'" for name in ("folder", "also", "kernel"))
-    asked = f"select {columns} from meta where key = 'scan'"
-    scans = bench.rows(asked)
-    used = {folder for pair in scans for folder in pair} | {*runs.values()}
-    # a first scan may have been killed, and will resume
-    for folder in (bench.arrays / "embeddings").glob("*") if scans else ():
-        if folder.name not in used:
+    used = list_used_embeddings(bench)
+    for folder in (bench.arrays / "embeddings").glob("*"):
+        if used is not None and folder.name not in used:
             why = f"embeddings {folder.name}, of neither the last scan nor a run"
             out |= dict.fromkeys(list_files(folder), why)
     return out
+
+
+def list_used_embeddings(bench: Bench) -> set[str] | None:
+    """List the folders of embeddings that the last scan or a run uses.
+
+    None before a scan: a first one may have been killed, and will resume.
+    """
+    columns = ", ".join(f"value::json ->> '{name}'" for name in ("folder", "also", "kernel"))
+    scans = bench.rows(f"select {columns} from meta where key = 'scan'")
+    runs = bench.rows("select config ->> 'embedding' from runs")
+    return {folder for row in (*scans, *runs) for folder in row} if scans else None
 
 
 def unneeded_judges(bench: Bench) -> dict[Path, str]:
@@ -201,8 +210,12 @@ def collect_garbage(bench: Bench, dry_run: bool = False) -> dict:
 
     Returns {freed: {why: bytes}, bytes, files, partly, remote_cache}: see find_unneeded; and the cache of what was
     fetched from addresses, which all benches of a user share, kept within its bounds: {folder, files, bytes, most}.
+    Of arrays in object storage the same goes there.
     """
+    store = connect_arrays(bench) if bench.arrays_address else None
     with exclusive_lock(bench):
+        if store:
+            fetch_indexes(bench, store)
         found, partly = find_unneeded(bench)
         freed, n = {}, 0
         # a shard without its index is not read
@@ -216,6 +229,9 @@ def collect_garbage(bench: Bench, dry_run: bool = False) -> dict:
             for folder in sorted({f.parent for f in found}, reverse=True):
                 with suppress(OSError):  # not empty
                     folder.rmdir()
+        if store:
+            used = list_used_embeddings(bench)
+            freed |= collect_there(bench, store, found, used, dry_run)
     cache = RemoteCache()
     cache.trim(dry_run)
     return dict(

@@ -12,12 +12,14 @@ from assay.curation.maintenance.array_checks import (
     check_coverage,
     make_finding,
 )
+from assay.curation.maintenance.bucket_checks import find_bucket_faults
 from assay.curation.maintenance.garbage import (
     is_older,
     old_models,
 )
 from assay.curation.maintenance.image_checks import check_images
 from assay.curation.media.base import media_of, stored_folders
+from assay.curation.media.bucket_arrays import connect_arrays
 from assay.curation.storage.bench_files import find_unknown, refuse_links
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.schema import INVALID_EDITS, OTHER_KINDS
@@ -60,6 +62,8 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
     bench.positions.clear()
     try:
         bench.verify(check_tail=False)
+        if bench.arrays_address:
+            connect_arrays(bench)
         checks = (
             check_log,
             check_rows,
@@ -74,10 +78,17 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
         if not bench.file.exists() or isinstance(e, NO_DAMAGE):
             raise
         return [make_finding("file", e.problem, hint=e.hint), *check_arrays(bench, progress)]
+    found += check_bucket(bench)
     found += check_arrays(bench, progress)
     found += check_coverage(bench, state)
     # texts are in the bench, and were checked with its arrays
     return found + (list(check_images(state, progress)) if media_of(bench).column is None else [])
+
+
+def check_bucket(bench: Bench) -> Iterator[dict]:
+    """Check that object storage has the arrays that lie here."""
+    for kind, what, n, mend, hint in find_bucket_faults(bench):
+        yield make_finding(kind, what, n, mend, hint)
 
 
 def check_log(bench: Bench) -> Iterator[dict]:

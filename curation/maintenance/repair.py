@@ -12,7 +12,8 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.formats.splits import make_splits
-from assay.curation.maintenance.array_checks import without_pixels
+from assay.curation.maintenance.array_checks import is_there, without_pixels
+from assay.curation.maintenance.bucket_checks import keep_all_shards
 from assay.curation.maintenance.image_checks import compare_originals
 from assay.curation.maintenance.integrity import check_bench, lost_runs
 from assay.curation.media import stored_traits
@@ -21,6 +22,7 @@ from assay.curation.media.decoding import STORED_SIDE
 from assay.curation.media.source_decoding import decode_source
 from assay.curation.splits import LOCKED, SPLITS
 from assay.curation.storage import schema
+from assay.curation.storage.array_stores import find_store
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.job_locks import exclusive_lock
 from assay.curation.storage.schema import new_batch
@@ -54,6 +56,7 @@ def repair_bench(
                     set_aside(bench, file)
         permissions.set_modes(bench.path, permissions.file_mode(bench.path) == 0o660)
         delete_orphans(bench)
+        keep_all_shards(bench)
         if media_of(bench).column is None:
             decode_again(bench, progress)
     return check_bench(bench, progress)
@@ -68,6 +71,9 @@ def set_aside(bench: Bench, file: Path) -> None:
     permissions.make_folder(away)
     with suppress(FileNotFoundError):
         os.replace(file, away / f"{file.parent.name}-{file.name}")
+    store = find_store(file)
+    if store and is_there(store, file):  # the same bytes are fetched again
+        return
     if file.parent.parent.name == "embeddings" or file.name in ("graph.npz", "lists.npz"):
         # made of it; and without a probe an edit does not try to re-score
         for name in ("graph.npz", "lists.npz", "probe.npz"):

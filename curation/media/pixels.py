@@ -15,7 +15,7 @@ from assay.curation.errors import UserError
 from assay.curation.media.base import media_type
 from assay.curation.media.originals import read_bytes
 from assay.curation.storage.interface import Bench
-from assay.curation.storage.shards import Shards
+from assay.curation.storage.shards import Shards, fetch_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ class Pixels:
     without `size` all must share one shape."""
 
     def __init__(self, shards: Shards, hashes: Iterable[str], size: int | None = None):
-        at = shards.find(hashes)
+        at = shards.find_all(hashes)
         if (at < 0).any():
             raise UserError(
                 "expected the pixels of every image, "
@@ -57,6 +57,7 @@ class Pixels:
         height, width = part.shape[1:3]
         out = np.empty(part.shape, "u1")
         ready = (part.index["height"] == height) & (part.index["width"] == width)
+        fetch_arrays(self.arrays, np.unique(part.shard))
         for s in np.unique(part.shard[ready]):
             mine = np.flatnonzero(ready & (part.shard == s))
             # an image may start anywhere

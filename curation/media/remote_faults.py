@@ -16,6 +16,7 @@ DENIED = (401, 403)
 CHANGED = (412, 416)  # the file is not the one that was asked for, or shorter
 OTHER = "has changed since it was read first (its ETag is another): import its source again"
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+RIGHTS = "are there credentials for it, with the right to list, read, write and delete?"
 SIGNED = "are there credentials for it? a signed address expires: import its source again with a fresh one"
 
 
@@ -34,6 +35,7 @@ class Fault(NamedTuple):
     passing: bool = False  # trying again may help
     of_host: bool = False  # its host cannot be reached at all: nor can its other addresses be
     denied: bool = False  # there is no permission, nor is there for the others of its bucket
+    missing: bool = False  # there is nothing by its name
 
     @property
     def everywhere(self) -> bool:
@@ -41,8 +43,8 @@ class Fault(NamedTuple):
         return self.of_host or self.denied
 
 
-def describe_fault(error: BaseException, address: str) -> Fault:
-    """Describe what kept an address from being read.
+def describe_fault(error: BaseException, address: str, done: str = "read") -> Fault:
+    """Describe what kept an address from being read, or from what else was to be `done`.
 
     The message of a library is not repeated: it may hold a signature.
     """
@@ -53,20 +55,25 @@ def describe_fault(error: BaseException, address: str) -> Fault:
         if isinstance(e, Refused):
             return Fault(f"leads to {e}, from where nothing is fetched")
         if isinstance(e, FileNotFoundError):
-            return Fault("is not there (404)")
+            return Fault("is not there (404)", missing=True)
     if any(code_of(e) in EXPIRED for e in chain):
         return Fault(
-            "may not be read any more: the credentials have expired; renew them, and go on as before",
+            f"may not be {done} any more: the credentials have expired; renew them, and go on as before",
             denied=True,
         )
+    if any(code_of(e) == "RequestTimeTooSkewed" for e in chain):
+        late = "this machine's clock is wrong by over 15 minutes: set it, and go on as before"
+        return Fault(f"may not be {done} ({host_of(address)} says that {late})", denied=True)
     status = next(filter(None, map(status_of, chain)), None)
     if status in DENIED or any(isinstance(e, PermissionError) for e in chain):
-        return Fault(f"may not be read ({status or 403}); {SIGNED}", denied=True)
+        ask = SIGNED if done == "read" else RIGHTS
+        return Fault(f"may not be {done} ({status or 403}); {ask}", denied=True)
     if status in CHANGED:
         return Fault(OTHER)
     if status:
         passing = status >= 500 or status in (408, 425, 429)
-        return Fault(f"was not sent ({host_of(address)} answered {status})", passing)
+        what = "sent" if done == "read" else done
+        return Fault(f"was not {what} ({host_of(address)} answered {status})", passing)
     if is_one_of(chain, "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"):
         return Fault(
             "needs credentials, found none: AWS_PROFILE or AWS_ACCESS_KEY_ID say which; "
@@ -74,25 +81,25 @@ def describe_fault(error: BaseException, address: str) -> Fault:
             denied=True,
         )
     if any(isinstance(e, ssl.SSLError) for e in chain):
-        return Fault(f"cannot be read: {host_of(address)} has no valid certificate")
+        return Fault(f"cannot be {done}: {host_of(address)} has no valid certificate")
     unknown = any(isinstance(e, socket.gaierror) for e in chain)
     if unknown or is_one_of(chain, "ClientConnectorDNSError"):
-        return Fault(f"cannot be read: no host is called {host_of(address)} (DNS)", True, True)
+        return Fault(f"cannot be {done}: no host is called {host_of(address)} (DNS)", True, True)
     if any(isinstance(e, TimeoutError) for e in chain) or is_one_of(chain, "FSTimeoutError"):
         late = is_one_of(chain, "ConnectionTimeoutError", "ConnectTimeoutError")
         return Fault(f"did not come in time from {host_of(address)} (timeout)", True, late)
     if is_one_of(
         chain, "ClientConnectorError", "EndpointConnectionError", "ConnectionRefusedError"
     ):
-        return Fault(f"cannot be read: {host_of(address)} cannot be reached", True, True)
+        return Fault(f"cannot be {done}: {host_of(address)} cannot be reached", True, True)
     if is_one_of(
         chain, "InvalidURL", "NonHttpUrlClientError", "TooManyRedirects", "ParamValidationError"
     ):
-        return Fault("cannot be read: the address, or where it leads to, is none")
+        return Fault(f"cannot be {done}: the address, or where it leads to, is none")
     passing = isinstance(error, OSError) or is_one_of(
         chain, "ClientError", "ClientPayloadError", "ServerDisconnectedError", "HTTPClientError"
     )
-    return Fault(f"cannot be read ({type(error).__name__})", passing)
+    return Fault(f"cannot be {done} ({type(error).__name__})", passing)
 
 
 def list_causes(error: BaseException | None) -> Iterator[BaseException]:

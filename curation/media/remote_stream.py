@@ -34,8 +34,9 @@ class Unchanged(Exception):
 class Unreadable(BadMedia):
     """Why a file at an address cannot be read."""
 
-    def __init__(self, reason: str, everywhere: bool = False) -> None:
+    def __init__(self, reason: str, everywhere: bool = False, missing: bool = False) -> None:
         super().__init__(reason)
+        self.missing = missing  # there is nothing by its name
         self.everywhere = everywhere  # the others of its bucket cannot be read either
 
 
@@ -87,7 +88,7 @@ class RemotePart:
                 fault, failed = describe_fault(e, self.address), failed + 1
             if not fault.passing or failed == remote.ATTEMPTS:
                 times = f", {failed} times" if failed > 1 else ""
-                raise Unreadable(f"{fault.reason}{times}", fault.everywhere)
+                raise Unreadable(f"{fault.reason}{times}", fault.everywhere, fault.missing)
             remote.wait_before(failed)
 
     def read_once(self) -> bytes:

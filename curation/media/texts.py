@@ -107,13 +107,13 @@ class Texts:
     `texts[i]` is a str, `texts[rows]` a list of them; `take` stays lazy."""
 
     def __init__(self, shards: Shards, hashes: Iterable[str]):
-        at = shards.find(hashes)
+        at = shards.find_all(hashes)
         if (at < 0).any():
             raise UserError(
                 f"expected every text, found {(at < 0).sum():,} of {len(at):,} missing in {shards.folder}",
                 "import their source again",
             )
-        self.buffers = [memoryview(array) for array in shards.arrays]
+        self.arrays, self.buffers = shards.arrays, {}  # {shard: its bytes}
         self.shard, self.index = shards.shard[at], shards.index[at]
 
     def __len__(self) -> int:
@@ -133,6 +133,8 @@ class Texts:
     def __iter__(self) -> Iterator[str]:
         starts, sizes = self.index["row"].tolist(), self.index["width"].tolist()
         for shard, start, size in zip(self.shard.tolist(), starts, sizes):
+            if shard not in self.buffers:
+                self.buffers[shard] = memoryview(self.arrays[shard])
             yield str(self.buffers[shard][start : start + size], "utf-8")
 
 

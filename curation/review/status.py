@@ -99,6 +99,7 @@ def begin_summary(bench: Bench, version: str, sizes: dict[str, int], dropped: in
         version=commits[-1][0] if commits else None,
         open_edits=open_edits,
         runs=runs,
+        arrays=bench.arrays_address,
         sources=[describe_record(record) for record in read_records(bench).values()],
         issues=None,
         worst={},

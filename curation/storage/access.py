@@ -46,6 +46,7 @@ class FileAccess:
         self.positions: dict = {}
         self.nodes = None
         self.likeness: dict = {}
+        self.arrays_address: str | None = None  # in object storage, where the bench says so
         self.stages = None  # during a scan by shards: see stages.Stages
         self.new_tail: tuple[str, str] | None = None  # of the log, in the present transaction
 

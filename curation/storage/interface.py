@@ -20,6 +20,7 @@ class Bench(Protocol):
     path: Path
     file: Path
     arrays: Path
+    arrays_address: str | None  # where they lie in object storage, where the bench says so
     labels: tuple[Any, set[str]] | None  # every class, and as of what, where it was asked
     states: dict  # the last few states, by log position or expression
     positions: dict

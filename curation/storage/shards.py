@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.curation.errors import NotScanned
+from assay.curation.errors import DamagedFile, NotScanned
+from assay.curation.storage.array_stores import ArrayStore, find_store
 from assay.curation.storage.arrays import damaged_arrays, locate_hashes, save_arrays
 from assay.curation.text import format_count
 
@@ -26,6 +27,8 @@ DIGEST_SIZE = 12
 
 class Shards:
     """A folder of shards."""
+
+    arrays: list[np.ndarray] | FetchedArrays
 
     def __init__(
         self,
@@ -38,32 +41,64 @@ class Shards:
         wanted: the hashes that will be asked for, where they are few of all: no others are held.
         """
         self.folder = Path(folder)
-        self.arrays, self.files, indexes = [], [], []
-        few = None if wanted is None else np.unique(np.asarray(wanted, "S32"))
-        names = self.folder.glob("*.index.npy")
-        if only is not None:
-            names = (self.folder / f"{name}.index.npy" for name in only)
-        for path in sorted(names):
+        self.only = None if only is None else [f"{name}.index.npy" for name in only]
+        self.wanted = None if wanted is None else np.unique(np.asarray(wanted, "S32"))
+        self.store = find_store(self.folder)
+        self.open()
+
+    def open(self) -> None:
+        """Read the indexes, and map the arrays: those that lie in object storage when they are asked for."""
+        arrays, self.files, indexes = [], [], []
+        for path in sorted(self.list_indexes()):
             try:
-                array = np.load(array_file(path), mmap_mode="r", allow_pickle=False)
+                if self.store is None:
+                    arrays.append(np.load(array_file(path), mmap_mode="r", allow_pickle=False))
                 index = np.load(path, allow_pickle=False)
             except FileNotFoundError:
                 continue  # `assay gc` was faster
             except (ValueError, EOFError, SyntaxError) as e:
                 raise damaged_arrays(path, e) from None
-            if few is not None:
-                index = index[locate_hashes(few, index["hash"]) >= 0]
-            self.arrays.append(array)
+            if self.wanted is not None:
+                index = index[locate_hashes(self.wanted, index["hash"]) >= 0]
             self.files.append(array_file(path))
-            indexes.append((index, np.full(len(index), len(self.arrays) - 1)))
+            indexes.append((index, np.full(len(index), len(self.files) - 1)))
+        self.arrays = FetchedArrays(self.files, self.store) if self.store else arrays
         index = np.concatenate([i for i, _ in indexes]) if indexes else np.empty(0, INDEX)
         shard = np.concatenate([s for _, s in indexes]) if indexes else np.empty(0, int)
         order = np.argsort(index["hash"], kind="stable")
         self.index, self.shard = index[order], shard[order]
 
+    def list_indexes(self) -> list[Path]:
+        """List the index files, after fetching those that are missing here."""
+        names = {path.name for path in self.folder.glob("*.index.npy")}
+        if self.store is None:
+            return [self.folder / name for name in (names if self.only is None else self.only)]
+        there = self.store.list_sizes(self.folder)
+        if self.only is None:
+            known = names | {name for name in there or () if name.endswith(".index.npy")}
+        else:
+            known = set(self.only)
+        self.store.fetch([self.folder / name for name in known - names], is_index)
+        found = [self.folder / name for name in known]
+        # of an array that is nowhere the index is of no use
+        return [
+            f
+            for f in found
+            if there is None or array_file(f).name in there or array_file(f).exists()
+        ]
+
     def find(self, hashes: np.ndarray) -> np.ndarray:
         """Find each hash in the index, (n,) int, -1 where missing."""
         return locate_hashes(self.index["hash"], hashes)
+
+    def find_all(self, hashes: np.ndarray) -> np.ndarray:
+        """Find each hash as `find` does; where some are missing, object storage is looked at."""
+        at = self.find(hashes)
+        if (at < 0).any() and self.store and self.only is None:
+            self.store.look(self.folder)
+            self.open()
+            at = self.find(hashes)
+        return at
 
     def append(
         self,
@@ -72,8 +107,8 @@ class Shards:
         heights: np.ndarray | int = 0,
         widths: np.ndarray | int = 0,
         rows: np.ndarray | None = None,
-    ) -> None:
-        """Store one shard.
+    ) -> Path:
+        """Store one shard; returns its index file.
 
         rows  # (n,) where each hash begins; by default row i of `array` belongs to hash i
         """
@@ -82,14 +117,15 @@ class Shards:
         index["row"] = np.arange(len(hashes)) if rows is None else rows
         name = shard_digest(array, index)
         save_arrays(self.folder / f"{name}.npy", array)
-        save_arrays(self.folder / f"{name}.index.npy", index)
+        save_arrays(file := self.folder / f"{name}.index.npy", index)
+        return file
 
     def rows(self, hashes: np.ndarray) -> Rows:
         """Gather the vectors of hashes lazily, (n, d).
 
         Only rows that are asked for are read.
         """
-        at = self.find(hashes)
+        at = self.find_all(hashes)
         if (at < 0).any():
             raise NotScanned(
                 f"expected {format_count(len(at), 'vector')} in {self.folder}, "
@@ -97,6 +133,45 @@ class Shards:
                 "run: assay scan",
             )
         return Rows(self.arrays, self.shard[at], self.index["row"][at], self.files)
+
+
+class FetchedArrays(Sequence):
+    """The arrays of shards in object storage, each fetched when it is first asked for."""
+
+    def __init__(self, files: list[Path], store: ArrayStore) -> None:
+        self.files, self.store = files, store
+        self.opened: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: Any) -> Any:
+        if number not in self.opened:
+            self.fetch([number])
+            self.opened[int(number)] = self.open(self.files[number])
+        return self.opened[number]
+
+    def open(self, file: Path) -> np.ndarray:
+        """Map an array into memory; NotScanned where it is nowhere."""
+        try:
+            return np.load(file, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise NotScanned(
+                f"expected {file} here or in {self.store.address}, found none",
+                "run: assay scan; where these are pixels: assay check --repair",
+            ) from None
+        except (ValueError, EOFError, SyntaxError) as e:
+            raise damaged_arrays(file, e) from None
+
+    def fetch(self, numbers: Iterable[int]) -> None:
+        """Fetch some of the arrays that are missing here, several at once."""
+        fetch_shards([self.files[i] for i in numbers if i not in self.opened], self.store)
+
+
+def fetch_arrays(arrays: Sequence[np.ndarray], numbers: Iterable[int]) -> None:
+    """Have some arrays of shards on this machine before they are read one by one."""
+    if isinstance(arrays, FetchedArrays):
+        arrays.fetch(numbers)
 
 
 class Rows:
@@ -109,14 +184,22 @@ class Rows:
 
     def __init__(
         self,
-        arrays: list[np.ndarray],
+        arrays: Sequence[np.ndarray],
         shard: np.ndarray,
         row: np.ndarray,
         files: Sequence[Path] = (),
+        one: tuple[int, ...] | None = None,
     ) -> None:
-        """Row i is row[i] of arrays[shard[i]]; `files` are those of the arrays."""
+        """Row i is row[i] of arrays[shard[i]], of shape `one`; `files` are those of the arrays."""
         self.arrays, self.shard, self.row, self.files = arrays, shard, row, files
-        self.shape = (len(row), *arrays[0].shape[1:]) if arrays else (0, 0)
+        if one is None:
+            one = self.example.shape[1:] if len(arrays) else (0,)
+        self.shape = (len(row), *one)
+
+    @property
+    def example(self) -> np.ndarray:
+        """One of the arrays, of which some row is wanted where any is."""
+        return self.arrays[self.shard[0] if len(self.shard) else 0]
 
     def __len__(self) -> int:
         return len(self.row)
@@ -127,14 +210,15 @@ class Rows:
 
     def take(self, keep: np.ndarray) -> Rows:
         """Select rows by a mask or by their numbers."""
-        return Rows(self.arrays, self.shard[keep], self.row[keep], self.files)
+        return Rows(self.arrays, self.shard[keep], self.row[keep], self.files, self.shape[1:])
 
     def __getitem__(self, keep: np.ndarray | slice | int) -> np.ndarray:
         shard, row = self.shard[keep], self.row[keep]
         if np.ndim(row) == 0:
             return np.array(self.arrays[shard][row])
-        out = np.empty((len(row), self.shape[1]), self.arrays[0].dtype if self.arrays else "f4")
-        for s in np.unique(shard):
+        out = np.empty((len(row), self.shape[1]), self.example.dtype if len(self.arrays) else "f4")
+        fetch_arrays(self.arrays, used := np.unique(shard))
+        for s in used:
             mine = shard == s
             out[mine] = read_rows(self.arrays[s], row[mine])
         return out
@@ -145,14 +229,15 @@ class Rows:
         A shard of which most rows are wanted is multiplied where it lies: gathering costs more.
         """
         out = np.empty((len(self), V.shape[1]), "f4")
-        for s in np.unique(self.shard):
+        fetch_arrays(self.arrays, used := np.unique(self.shard))
+        for s in used:
             mine, array = np.flatnonzero(self.shard == s), self.arrays[s]
             rows = self.row[mine]
             out[mine] = (array @ V)[rows] if 2 * len(rows) > len(array) else array[rows] @ V
         return out
 
     def __array__(self, dtype: np.typing.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
-        return self[np.arange(len(self))].astype(dtype or self.arrays[0].dtype, copy=False)
+        return self[np.arange(len(self))].astype(dtype or self.example.dtype, copy=False)
 
 
 class SideBySide:
@@ -201,6 +286,11 @@ def array_file(index: Path) -> Path:
     return index.with_name(index.name.replace(".index.npy", ".npy"))
 
 
+def index_file(array: Path) -> Path:
+    """Name the index file of an array."""
+    return array.with_name(f"{array.stem}.index.npy")
+
+
 def shard_digest(*arrays: np.ndarray) -> str:
     """Name a shard: a hash of its .npy files, header and all."""
     digest = blake2b(digest_size=DIGEST_SIZE)
@@ -218,12 +308,7 @@ def find_fault(index: Path) -> str:
     file = array_file(index)
     verifiable = len(file.stem) == 2 * DIGEST_SIZE
     try:
-        digest = blake2b(digest_size=DIGEST_SIZE)
-        for path in (file, index):
-            with open(path, "rb") as f:
-                while block := f.read(1 << 20):
-                    digest.update(block)
-        if verifiable and digest.hexdigest() != file.stem:
+        if verifiable and digest_files(file, index) != file.stem:
             return "is not what was written: its digest is another"
         array = np.load(file, mmap_mode="r", allow_pickle=False)
         mismatch = find_mismatch(array, np.load(index, allow_pickle=False))
@@ -232,6 +317,16 @@ def find_fault(index: Path) -> str:
         return "has an index, but no array"
     except (ValueError, EOFError, SyntaxError) as e:  # what np.load says of a broken header
         return f"is no array: {e}"
+
+
+def digest_files(*files: Path) -> str:
+    """Digest the bytes of files, one after the other, a block at a time."""
+    digest = blake2b(digest_size=DIGEST_SIZE)
+    for path in files:
+        with open(path, "rb") as f:
+            while block := f.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def find_mismatch(array: np.ndarray, index: np.ndarray) -> str:
@@ -250,3 +345,43 @@ def find_mismatch(array: np.ndarray, index: np.ndarray) -> str:
         np.isfinite(array[i : i + 4096]).all() for i in range(0, len(array), 4096)
     )
     return "" if finite else "has vectors with NaN or infinity"
+
+
+# ---- shards in object storage
+
+
+def is_index(file: Path, fetched: Path) -> bool:
+    """Tell whether a file that was fetched is an index."""
+    try:
+        return np.load(fetched, allow_pickle=False).dtype == INDEX
+    except (ValueError, EOFError, SyntaxError):
+        return False
+
+
+def is_array(file: Path, fetched: Path) -> bool:
+    """Tell whether a file that was fetched is the array of a shard, whose index is here."""
+    if len(file.stem) == 2 * DIGEST_SIZE:
+        return digest_files(fetched, index_file(file)) == file.stem
+    try:  # the name of an older Assay proves nothing
+        array = np.load(fetched, mmap_mode="r", allow_pickle=False)
+        return not find_mismatch(array, np.load(index_file(file), allow_pickle=False))
+    except (ValueError, EOFError, SyntaxError):
+        return False
+
+
+def fetch_shards(files: Iterable[Path], store: ArrayStore) -> None:
+    """Fetch the arrays of shards that are missing here, each with its index; DamagedFile names a wrong one."""
+    files = [file for file in files if not file.exists()]
+    store.fetch(map(index_file, files), is_index)
+    try:
+        store.fetch(files, is_array)
+    except DamagedFile:
+        for file in files:  # nobody can tell which of the two is wrong
+            if not file.exists():
+                index_file(file).unlink(missing_ok=True)
+        raise
+
+
+def keep_shards(indexes: Iterable[Path], store: ArrayStore) -> int:
+    """Put shards that object storage lacks there; returns how many files."""
+    return store.keep(file for index in indexes for file in (array_file(index), index))

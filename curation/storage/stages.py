@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from hashlib import blake2b
@@ -19,8 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from assay.curation.errors import DamagedFile, UserError
+from assay.curation.storage.array_stores import fetch_file, find_store, keep_files
 from assay.curation.storage.arrays import load_arrays, save_arrays
-from assay.curation.storage.shards import DIGEST_SIZE, Rows, SideBySide
+from assay.curation.storage.shards import DIGEST_SIZE, Rows, SideBySide, fetch_shards, index_file
 
 FOLDER = "stages"  # of arrays/
 Arrays = dict[str, np.ndarray]
@@ -128,17 +130,27 @@ class Stages:
         folder, name = self.arrays / FOLDER, work.__name__
         kept = describe_shared(self.arrays, shared)
         key, todo, tasks = digest_arrays(kept), [], []
+        needed = {self.arrays / str(kept[name]) for name in kept if name.startswith("path ")}
+        here, there = list_done(folder)
+        known = here | there
         for number, part in enumerate(parts):
             inputs = describe_part(self.arrays, work, key, part)
             tasks.append(task := dict(shard=number, digest=digest_arrays(inputs)))
-            if not (folder / f"{task['digest']}.npz").exists():
+            if f"{task['digest']}.npz" not in known:
                 todo.append(task)
                 if not (file := input_file(folder, task["digest"])).exists():
                     save_arrays(file, **inputs)
+                needed |= {file, *list_used(part)}
         if todo:
             if not (file := folder / f"{key}.shared.npz").exists():
                 save_arrays(file, **kept)
+            keep_files(file, *sorted(needed))
             self.do(name, run_task, todo)
+        if store := find_store(folder):
+            files = [folder / f"{task['digest']}.npz" for task in tasks]
+            store.keep(file for file in files if file.name in here)  # whose way there was cut short
+            with suppress(DamagedFile):  # it is done again
+                store.fetch(files, is_readable)
         for task in tasks:
             yield self.load(name, task)
 
@@ -154,10 +166,13 @@ class Stages:
         file = self.arrays / FOLDER / f"{task['digest']}.npz"
         for _ in range(2):
             try:
+                fetch_file(file, is_readable)
                 if (made := load_arrays(file)) is not None:
                     return made
             except DamagedFile:
                 file.unlink(missing_ok=True)
+                if store := find_store(file):
+                    store.discard([file])
             self.do(name, run_task, [task])
         raise UserError(
             f"expected the output of {name} in {file}, found none", "is its disk full? Scan again"
@@ -246,7 +261,8 @@ def run_task(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
     from threadpoolctl import threadpool_limits
 
     folder = arrays / FOLDER
-    if (folder / f"{digest}.npz").exists():
+    if (file := folder / f"{digest}.npz").exists():
+        keep_files(file)
         return
     given = load_inputs(folder, digest)
     about = json.loads(str(given.pop("about")))
@@ -257,7 +273,8 @@ def run_task(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
     }
     with threadpool_limits(1):
         made = work(*X, **by_row, **load_shared(arrays, about["shared"]))
-    save_arrays(folder / f"{digest}.npz", **made)
+    save_arrays(file, **made)
+    keep_files(file)
 
 
 def load_inputs(folder: Path, digest: str) -> Arrays:
@@ -285,6 +302,7 @@ def count_row_bytes(arrays: Path, digest: str) -> int:
 
 def load_digested(file: Path, digest: str) -> Arrays:
     """Load arrays of a known digest; UserError where they are gone, or others."""
+    fetch_file(file, is_readable)
     given = load_arrays(file)
     if given is None or digest_arrays(given) != digest:
         found = "none" if given is None else "others"
@@ -335,5 +353,46 @@ def open_rows(arrays: Path, files: list[list[str]], given: Arrays) -> Rows | Sid
 
 @lru_cache(256)
 def open_array(path: Path) -> np.ndarray:
-    """Map an array of a shard into memory."""
+    """Map an array of a shard, or one that stages share, into memory."""
+    if store := find_store(path):
+        if path.parent.name == FOLDER:
+            store.fetch([path], is_named)
+        else:
+            fetch_shards([path], store)
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+# ---- in object storage
+
+
+def list_done(folder: Path) -> tuple[set[str], set[str]]:
+    """List the files of stages that are here, and those that all machines find."""
+    here = {file.name for file in folder.glob("*.npz")}
+    if (store := find_store(folder)) is None:
+        return here, set()
+    store.look(folder)
+    return here, set(store.list_sizes(folder) or ())
+
+
+def list_used(part: Part) -> Iterator[Path]:
+    """List the files in which the rows of a part lie, with their indexes."""
+    for rows in part.X.list_rows() if part.X is not None else ():
+        for s in np.unique(rows.shard):
+            yield from (rows.files[s], index_file(rows.files[s]))
+
+
+def is_readable(file: Path, fetched: Path) -> bool:
+    """Tell whether arrays that were fetched fit their checksums."""
+    try:
+        return load_arrays(fetched) is not None
+    except DamagedFile:
+        return False
+
+
+def is_named(file: Path, fetched: Path) -> bool:
+    """Tell whether an array that was fetched is the one that its name says."""
+    try:
+        array = np.load(fetched, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError):
+        return False
+    return digest_arrays(dict(array=array)) == file.stem

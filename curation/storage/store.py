@@ -147,6 +147,9 @@ class Store(FileAccess):
             has_tables = bool(con.execute(HAS_TABLES).fetchall())
             schema = "select value from meta where key = 'schema'"
             found = con.execute(schema).fetchall() if has_tables else []
+            elsewhere = "select value from meta where key = 'arrays'"
+            asked = con.execute(elsewhere).fetchall() if has_tables else []
+            self.arrays_address = asked[0][0] if asked else None
             lost = found and self.find_loss(con)
         if found and found[0][0] in UPGRADES:
             self._upgrade()

@@ -13,9 +13,10 @@ from assay.curation.errors import UserError
 from assay.curation.media.base import stored_folders
 from assay.curation.media.conversion import DECODER
 from assay.curation.storage import backup, schema
+from assay.curation.storage.array_stores import find_store
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import find_invalid_edits, new_batch
-from assay.curation.storage.shards import Shards, array_file
+from assay.curation.storage.shards import Shards, array_file, fetch_shards, index_file
 from assay.curation.system import permissions
 from assay.curation.text import MAX_NAME, MAX_TEXT, format_count
 from assay.curation.versioning import states
@@ -305,8 +306,10 @@ def copy_pixels(bench: Bench, other: Bench) -> None:
     for part in (f"decoded/{DECODER}", *stored_folders()):
         ours, folder = Shards(bench.arrays / part), bench.arrays / part
         permissions.make_folder(folder)
-        for index in sorted((other.arrays / part).glob("*.index.npy")):
+        for index in sorted(map(index_file, Shards(other.arrays / part).files)):
             if (ours.find(np.load(index, allow_pickle=False)["hash"]) < 0).any():
+                if store := find_store(index):
+                    fetch_shards([array_file(index)], store)
                 # the index last: a shard without one is not read
                 for file in (array_file(index), index):
                     partial = folder / f"{file.name}.tmp"

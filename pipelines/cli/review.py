@@ -55,6 +55,8 @@ def show_status(args: argparse.Namespace) -> None:
 
         out, tell = bench.status(args.version), line_printer(args)
     tell(f"bench    {out['bench']}")
+    if out["arrays"]:
+        tell(f"arrays   in {out['arrays']}, fetched from there where they are missing here")
     tell(
         f"samples  {out['samples']:,} kept, {out['dropped']:,} out: "
         + ", ".join(f"{n:,} {s}" for s, n in out["splits"].items())

@@ -56,6 +56,7 @@ def run_scan(args: argparse.Namespace) -> int | None:
         own=own,
         patience=patience,
         sharding=sharding,
+        arrays=args.arrays,
     )
     with progress_bar("scanning") as step:
         try:
@@ -170,5 +171,11 @@ def add(verbs: Verbs) -> None:
         "--merge",
         action="store_true",
         help="merge the --shards N that are done; exit status 1, and which are not, where some are left",
+    )
+    verb.add_argument(
+        "--arrays",
+        metavar="ADDRESS",
+        help="keep vectors, pixels and shards in object storage (s3://bucket/prefix, gs://...) too, from now on, and"
+        " fetch from there what is missing here; local: on this disk alone again",
     )
     add_engine_options(verb)

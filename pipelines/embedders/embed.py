@@ -17,7 +17,7 @@ from assay.curation.errors import UserError
 from assay.curation.media.base import MediaType, load_stored, media_of, media_type
 from assay.curation.storage.interface import Bench, Progress
 from assay.curation.storage.shards import Shards
-from assay.curation.storage.stored_shards import fill_shards, missing_parts
+from assay.curation.storage.stored_shards import fill_shards, missing_parts, store_part
 from assay.curation.system import processes
 from assay.pipelines.embedders.base import find_embedder, known_embedder
 from assay.pipelines.jobs import isolated
@@ -185,7 +185,7 @@ def embed_shard(
     for hashes, stored in missing_parts(arrays, digest, medium.folder):
         read = medium.read(stored, hashes, chosen.side)
         vectors = run_embedder(chosen, run, read, lambda done: tell(step=done))
-        Shards(arrays / "embeddings" / folder, ()).append(hashes, vectors)
+        store_part(arrays / "embeddings" / folder, hashes, vectors)
 
 
 @lru_cache(1)

@@ -23,14 +23,17 @@ from assay.curation.label_quality import live
 from assay.curation.label_quality.judges import fit_probe
 from assay.curation.label_quality.model_trust import warn_of_weak_model
 from assay.curation.label_quality.score_files import LabelScores
+from assay.curation.maintenance.bucket_checks import keep_all_shards
 from assay.curation.media import stored_traits
 from assay.curation.media.base import load_stored, media_of
+from assay.curation.media.bucket_arrays import explain_full_disk
 from assay.curation.media.rows import read_column_kinds
 from assay.curation.slicing import gaps
 from assay.curation.slicing.gap_text import say_left_out
 from assay.curation.storage.arrays import load_arrays, locate_hashes, save_arrays
 from assay.curation.storage.interface import Bench, Progress, Tell
 from assay.curation.storage.job_locks import shared_lock
+from assay.curation.storage.left_tasks import do_left
 from assay.curation.storage.shards import Rows, Shards
 from assay.curation.system.processes import PATIENCE
 from assay.curation.tasks.base import refuse_task, task_of
@@ -38,6 +41,10 @@ from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.pipelines.embedders.base import known_embedder
 from assay.pipelines.embedders.embed import embed_images
+from assay.pipelines.indexing.array_storage import (
+    describe_traffic,
+    open_arrays,
+)
 from assay.pipelines.indexing.boosting import ask_boosting
 from assay.pipelines.indexing.costs import Costs, Meter, keep_scan_costs
 from assay.pipelines.indexing.kernel import add_kernel
@@ -70,6 +77,8 @@ class ScanOptions:
     own: OwnModel = OwnModel()
     patience: float = PATIENCE  # seconds without a step after which a network is ended
     sharding: ShardOptions = ShardOptions()
+    # where its arrays lie: an address of object storage, "local" for this disk alone, None for where they were
+    arrays: str | None = None
 
 
 @shared_lock
@@ -98,6 +107,7 @@ def scan(
     # refused before anything is done
     if options.effort > 2:
         refuse_task(bench, "the network of --effort 3", "--effort 2 is the most for them")
+    store = open_arrays(bench, options.arrays, say)
     with open_stages(bench, n, options.sharding, options.patience, say, progress) as costs:
         costs.add_step("read", reading.spent)
         if options.sharding.only is not None:
@@ -113,12 +123,17 @@ def scan(
         engine=options.sharding.engine,
         large=options.sharding.large,
     )
+    if store:
+        keep_all_shards(bench)
+        say(describe_traffic(store))
     return scores
 
 
 def scan_shard(bench: Bench, options: ScanOptions) -> NoReturn:
     """Do one shard of each stage that can be done, and nothing else; ShardsLeft says what is next."""
     state, left = bench.state(), []
+    with explain_full_disk(bench.arrays):
+        do_left(bench.arrays, options.sharding.shards or 1, options.sharding.only or 0)
     fills = [partial(embed_samples, bench, state, options, silent, None)]
     fills += [partial(embed_further, bench, state, options, silent, None)]
     if media_of(bench).column is None:

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.curation.errors import UserError
+from assay.curation.media.bucket_arrays import explain_full_disk
+from assay.curation.storage.array_stores import ArrayStore, find_store
 from assay.curation.storage.interface import Bench, Progress, Tell
-from assay.curation.storage.stages import Stages, run_task
+from assay.curation.storage.left_tasks import write_left
+from assay.curation.storage.stages import FOLDER, Stages, run_task
 from assay.curation.text import format_count
 from assay.pipelines.engines.base import Crew, Failure, find_engine
+from assay.pipelines.indexing.array_storage import describe_shards, do_shard
 from assay.pipelines.indexing.costs import (
     Costs,
     begin_costs,
@@ -94,8 +98,8 @@ def open_stages(
             return
         with engine.open_crew(bench, find_arrays, shards, address=options.address) as crew:
             say(f"shards      {shards:,}, {format_count(crew.size, 'worker')} ({engine.name})")
-            costs = begin_costs(bench, crew.size, shards)
-            many = ManyShards(crew, patience, say, progress, costs)
+            costs, store = begin_costs(bench, crew.size, shards), find_store(bench.arrays)
+            many = ManyShards(crew, patience, say, progress, costs, store)
             bench.stages = Stages(bench.arrays, shards, many.do, options.large)
             yield costs
     finally:
@@ -112,10 +116,16 @@ class ManyShards:
     """All shards, on the workers of an engine."""
 
     def __init__(
-        self, crew: Crew, patience: float, say: Tell, progress: Progress | None, costs: Costs
+        self,
+        crew: Crew,
+        patience: float,
+        say: Tell,
+        progress: Progress | None,
+        costs: Costs,
+        store: ArrayStore | None,
     ) -> None:
         self.crew, self.patience, self.say, self.progress = crew, patience, say, progress
-        self.costs = costs
+        self.costs, self.store = costs, store
 
     def do(self, name: str, work: Callable, shards: list[dict]) -> None:
         """Have a stage's shards done; those whose worker was lost are begun again.
@@ -127,9 +137,12 @@ class ManyShards:
         shards = [shard | dict(work=name_work(work)) for shard in shards]
         # one computation tells nothing on its way, and ends
         patience = None if work is run_task else self.patience
+        do: Callable = measure_task
+        if self.store:
+            shards, do = describe_shards(shards, do, self.store.address), do_shard
         for attempt in range(TRIES):
             lost = []
-            for out in self.crew.run(shards, measure_task, patience=lambda shard: patience):
+            for out in self.crew.run(shards, do, patience=lambda shard: patience):
                 if not isinstance(out, Failure):
                     spent.append(out.value)
                     if self.progress:
@@ -173,8 +186,11 @@ class OneShard:
         left = [shard for shard in shards if shard["shard"] != self.only]
         for shard in shards:
             if shard["shard"] == self.only:
-                work(self.bench.arrays, lambda **about: None, **shard)
+                with explain_full_disk(self.bench.arrays):
+                    work(self.bench.arrays, lambda **about: None, **shard)
         if left:
+            if work is run_task and self.only is None and find_store(self.bench.arrays):
+                write_left(self.bench.arrays / FOLDER, self.n, left)
             numbers = sorted({shard["shard"] + 1 for shard in left})
             some = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
             raise ShardsLeft(

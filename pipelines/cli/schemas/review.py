@@ -121,6 +121,7 @@ class Status(Output):
     test: FrozenTest | None = says("the frozen test split, if there is one")
     audit: Noise | None = says("what audits say of the test labels")
     left_out: list[LeftOut] = says("rows that imports left out")
+    arrays: str | None = says("where arrays lie in object storage; null where they lie here alone")
     sources: list[ReadSource] = says("how each source was read when it was last imported")
     columns: dict[str, str] = says(
         "of a bench of rows: what each column holds (number, category, date, text, identifier)"
