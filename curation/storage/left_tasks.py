@@ -31,7 +31,7 @@ def do_left(arrays: Path, n: int, shard: int) -> int:
     left, (_, there) = load_arrays(file), list_done(folder)
     if left is None:
         return 0
-    mine = [str(d) for d, s in zip(left["digests"], left["shards"]) if s == shard]
+    mine = [str(d) for d, s in zip(left["digests"], left["shards"]) if s % n == shard]
     todo = [digest for digest in mine if f"{digest}.npz" not in there]
     for digest in todo:
         run_task(arrays, lambda **about: None, shard, digest)

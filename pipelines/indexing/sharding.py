@@ -182,16 +182,19 @@ class OneShard:
         self.bench, self.n, self.only = bench, n, only
 
     def do(self, name: str, work: Callable, shards: list[dict]) -> None:
-        """Do the shard that is ours; ShardsLeft where the stage has others left."""
-        left = [shard for shard in shards if shard["shard"] != self.only]
+        """Do what is ours of a stage; ShardsLeft where others have some left.
+
+        A stage may have more parts than there are shards: every n-th is of the same one.
+        """
+        left = [shard for shard in shards if shard["shard"] % self.n != self.only]
         for shard in shards:
-            if shard["shard"] == self.only:
+            if shard["shard"] % self.n == self.only:
                 with explain_full_disk(self.bench.arrays):
                     work(self.bench.arrays, lambda **about: None, **shard)
         if left:
             if work is run_task and self.only is None and find_store(self.bench.arrays):
                 write_left(self.bench.arrays / FOLDER, self.n, left)
-            numbers = sorted({shard["shard"] + 1 for shard in left})
+            numbers = sorted({shard["shard"] % self.n + 1 for shard in left})
             some = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
             raise ShardsLeft(
                 f"expected {format_count(self.n, 'shard')} of {name}, found"

@@ -13,7 +13,7 @@ import pytest
 
 import assay
 from assay import UserError
-from assay.curation.features import knn
+from assay.curation.features import cell_search, knn
 from assay.curation.formats.base import ImportOptions
 from assay.curation.issues import text_quality
 from assay.curation.storage import stages
@@ -24,7 +24,7 @@ from assay.pipelines.embedders.embed import embed_shard
 from assay.pipelines.engines import ray as ray_engine
 from assay.pipelines.indexing.ingest import ingest
 from assay.pipelines.indexing.scan import ScanOptions, scan
-from assay.pipelines.indexing.sharding import ShardOptions
+from assay.pipelines.indexing.sharding import ShardOptions, ShardsLeft
 from tests.helpers import DATA, ROOT, copied, digits_bench, run_assay
 
 N = 3
@@ -139,6 +139,28 @@ def test_processes_of_one_shard_each_killed_doubled_and_shuffled(unscanned, by_s
             break
         assert status == 1 and "not done" in out and f"--shard I/{N}" in out, err
     assert_equal(files_of(by_shards), files_of(bench))
+
+
+@pytest.mark.slow
+def test_a_stage_of_more_parts_than_shards_is_done_by_the_shards(unscanned, tmp_path, monkeypatch):
+    """As the search by cells has, whose parts are of 100,000 samples whatever --shards says."""
+    monkeypatch.setattr(knn, "CELLS", 200)
+    monkeypatch.setattr(cell_search, "SHARD", 100)
+    whole, bench = (copied(unscanned, tmp_path / name) for name in ("whole", "bench"))
+    scan(whole, replace(OPTIONS, sharding=ShardOptions(N, engine="local")), say=silent)
+    for _ in range(30):
+        for only in range(N):
+            with pytest.raises(ShardsLeft):
+                scan(bench, replace(OPTIONS, sharding=ShardOptions(N, only=only)), say=silent)
+        try:
+            scan(bench, replace(OPTIONS, sharding=ShardOptions(N, merge=True)), say=silent)
+        except ShardsLeft as e:
+            assert all(f" {n}" not in str(e).partition("not done:")[2] for n in range(N + 1, 30))
+        else:
+            break
+    names = "neighbours", "distances", "pairs"
+    one, other = (load_arrays(b.arrays / "graph.npz", names) for b in (whole, bench))
+    assert all(np.array_equal(one[name], other[name]) for name in names)
 
 
 @pytest.mark.slow
