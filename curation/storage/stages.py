@@ -271,6 +271,7 @@ def run_task(arrays: Path, tell: Callable, shard: int, digest: str) -> None:
     by_row = {
         name.removeprefix("row "): array for name, array in given.items() if name.startswith("row ")
     }
+    keep_freed_memory()
     with threadpool_limits(1):
         made = work(*X, **by_row, **load_shared(arrays, about["shared"]))
     save_arrays(file, **made)
