@@ -23,6 +23,7 @@ from assay.curation.errors import DamagedFile, UserError
 from assay.curation.storage.array_stores import fetch_file, find_store, keep_files
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.shards import DIGEST_SIZE, Rows, SideBySide, fetch_shards, index_file
+from assay.curation.system.memory import keep_freed_memory
 
 FOLDER = "stages"  # of arrays/
 Arrays = dict[str, np.ndarray]
