@@ -130,7 +130,8 @@ def find_markup(texts: TextMeasures) -> Found:
 
     def why(i: int) -> str:
         first = TAG.search(texts.text[i])
-        return f"{tags[i]:,} tags or entities, such as {first[0][:60] if first else ''}"
+        what = "tag or entity" if tags[i] == 1 else "tags or entities"
+        return f"{tags[i]:,} {what}, such as {first[0][:60] if first else ''}"
 
     return Found(mark(tags > 0), why)
 

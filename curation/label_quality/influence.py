@@ -113,7 +113,7 @@ def score_now(bench: Bench, live: LiveScores) -> tuple[ScoredState, LiveProbe]:
 def refuse_large(bench: Bench) -> None:
     """Refuse a large bench: the pull of each train label on a mistake asks for all their vectors."""
     if is_large(bench):
-        most = f"{state_building.LARGE:,} samples to look for what made a mistake"
+        most = f"{format_count(state_building.LARGE, 'sample')} to look for what made a mistake"
         raise UserError(f"expected at most {most}, found more", "assay queue lists what is doubted")
 
 

@@ -247,7 +247,7 @@ def rescore(bench: Bench) -> bool:
     """
     if is_large(bench):
         raise NotScanned(
-            f"expected at most {state_building.LARGE:,} samples to score anew, found more",
+            f"expected at most {format_count(state_building.LARGE, 'sample')} to score anew, found more",
             f"what was edited has no score until: assay scan -b {bench.given}",
         )
     live, upto = LiveScores(bench), find_position(bench, "HEAD")

@@ -88,7 +88,7 @@ class Excerpt:
         counted, val = int(np.count_nonzero(self.val.weights)), self.val.total
         of_val = "all" if counted == val else f"a fixed sample of {counted:,}"
         return (
-            f"judged anew: {judged:,} of {total:,} samples, with {of_val} of {val:,} val labels; "
+            f"judged anew: {judged:,} of {format_count(total, 'sample')}, with {of_val} of {val:,} val labels; "
             "of the others stands what the last scan said"
         )
 

@@ -61,7 +61,7 @@ def list_assumptions(
     largest = max(record.samples for record in records if record.kind == "scan")
     if samples > 10 * largest:
         said.append(
-            f"{format_count(samples, 'sample')} are {samples / largest:,.0f} times the"
-            f" largest scan that was measured: the exponents decide"
+            f"{samples:,} is {samples / largest:,.0f} times the largest scan that was measured:"
+            " the exponents decide"
         )
     return said

@@ -50,7 +50,7 @@ def measure_machine(embedder: str, side: int | None, say: Tell = print) -> Path:
     numbers = lines[-1]["numbers"]
     vectors = f"{embed_texts.__module__}:{embed_texts.__name__}"
     for n in SIZES:
-        say(f"measuring   {n:,} made vectors of {format_count(numbers, 'number')}")
+        say(f"measuring   {format_count(n, 'made vector')} of {format_count(numbers, 'number')}")
         found = run_scan(make_texts(n, numbers), "text", vectors)
         found = keep_costs(found, lambda cost: not is_of_samples(cost))
         lines += [line | dict(media=medium) for line in found]

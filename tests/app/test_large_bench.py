@@ -20,7 +20,7 @@ from assay.curation.versioning.class_list import list_classes
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.app.test_browse_routes import Page
 from tests.app.test_review import press
-from tests.browser import Workbench, browser, until
+from tests.browser import Workbench, until
 from tests.decisions import decide
 from tests.helpers import bench_of, copied, digits, truth_of
 
@@ -149,21 +149,20 @@ class LargeWorkbench(Workbench):
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_large_bench_is_browsed_and_reviewed_in_a_browser(once, tmp_path):
+def test_a_large_bench_is_browsed_and_reviewed_in_a_browser(once, tmp_path, chrome):
     bench = copied(once, tmp_path / "large")
     running = LargeWorkbench(bench.path).start()
     try:
-        with browser() as chrome:
-            page = running.page(chrome, "/browse?who=ann")
-            until(page, "document.querySelector('.assay-browse')?.dataset.painted", seconds=120)
-            page = running.page(chrome, "/review?who=ann")
-            shown = page.locator('[data-is="rests-on"]')
-            rests = """document.querySelector('[data-is="rests-on"]')?.textContent"""
-            until(page, f"{rests}?.includes('of 600 samples')", seconds=120)
-            assert "judged anew" in shown.inner_text()
-            before = page.locator('[data-is="name"]').inner_text()
-            press(page, ["Enter"])
-            name = """document.querySelector('[data-is="name"]').textContent"""
-            until(page, f"{name} !== {json.dumps(before)}")
+        page = running.page(chrome, "/browse?who=ann")
+        until(page, "document.querySelector('.assay-browse')?.dataset.painted", seconds=120)
+        page = running.page(chrome, "/review?who=ann")
+        shown = page.locator('[data-is="rests-on"]')
+        rests = """document.querySelector('[data-is="rests-on"]')?.textContent"""
+        until(page, f"{rests}?.includes('of 600 samples')", seconds=120)
+        assert "judged anew" in shown.inner_text()
+        before = page.locator('[data-is="name"]').inner_text()
+        press(page, ["Enter"])
+        name = """document.querySelector('[data-is="name"]').textContent"""
+        until(page, f"{name} !== {json.dumps(before)}")
     finally:
         running.kill()
