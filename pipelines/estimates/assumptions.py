@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from assay.curation.features.knn import CELLS
-from assay.curation.text import format_count
 from assay.pipelines.estimates.parts import Part, is_large, steps_of
 from assay.pipelines.estimates.records import STEPS, Record
 from assay.pipelines.indexing.costs import DRIVER
