@@ -30,6 +30,7 @@ from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.top_probs import DENSE
 from assay.curation.tasks.base import task_of
+from assay.curation.text import format_count
 from assay.curation.versioning.partitioned_states import PartitionedState
 from assay.curation.versioning.sample_draws import find_random_rows
 from assay.curation.versioning.state_building import open_state
