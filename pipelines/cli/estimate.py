@@ -203,6 +203,7 @@ def add(verbs: Verbs) -> None:
         "--from",
         dest="from_",
         nargs="+",
+        action="extend",
         metavar="BENCH",
         help="benches that were scanned by shards (--shards N, two sizes or more say how it grows)",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.curation.features.knn import CELLS
+from assay.curation.versioning.state_building import LARGE
 from assay.pipelines.estimates.parts import Part, is_large, steps_of
 from assay.pipelines.estimates.records import STEPS, Record
 from assay.pipelines.indexing.costs import DRIVER
@@ -58,6 +59,11 @@ def list_assumptions(
                 " waited for a core, are left out; measure it again when it is quiet"
             )
     largest = max(record.samples for record in records if record.kind == "scan")
+    if samples >= LARGE > largest:
+        said.append(
+            f"the memory of the process that scans was measured below {LARGE:,}, from which on states lie in parts and"
+            " gaps are of a sample: it is too high"
+        )
     if samples > 10 * largest:
         said.append(
             f"{samples:,} is {samples / largest:,.0f} times the largest scan that was measured:"

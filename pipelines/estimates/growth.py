@@ -40,7 +40,8 @@ def fit_curve(sizes: Sequence[float], costs: Sequence[float], sure: float = 0.0)
         return Curve(0.0, float(np.mean(cost / n)), 1.0, None, None, None)
     x, y = np.log(n), np.log(cost)
     exponent, offset = np.polyfit(x, y, 1)
-    steps = np.diff(y) / np.diff(x)
+    further = np.diff(x) > 0  # of one size measured twice nothing tells growth
+    steps = np.diff(y)[further] / np.diff(x)[further]
     span = (float(min(steps)), float(max(steps))) if len(steps) > 1 else (None, None)
     if exponent > 1 and cost[-1] >= sure:
         return Curve(0.0, float(np.exp(offset)), float(exponent), float(exponent), *span)

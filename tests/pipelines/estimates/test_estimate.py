@@ -114,6 +114,9 @@ def test_curves_of_known_laws():
     assert power.at(10**6) == pytest.approx(2e-5 * 1e6**1.2)
     # what took less than a second grows by chance
     assert fit_curve(n, 2e-9 * n**1.9, sure=1).power == 1
+    with np.errstate(all="raise"):
+        twice = fit_curve([1000, 1000, 10_000], [5.0, 6.0, 55.0])
+    assert twice.at(10_000) == pytest.approx(55, rel=0.1)
     alone = fit_curve([1000], [5.0])
     assert alone.exponent is None and alone.at(3000) == pytest.approx(15)
     assert fit_curve(n, [5.0, 4.0, 4.5]).at(10**9) == pytest.approx(4.5)
