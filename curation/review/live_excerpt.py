@@ -25,7 +25,7 @@ from assay.curation.label_quality.partitioned_scores import (
 from assay.curation.label_quality.sampled_probe import add_copies, find_sorted, load_sampled_probe
 from assay.curation.label_quality.scoring import without_locked
 from assay.curation.splits import LOCKED
-from assay.curation.statistics.sampling import draw_numbers, random_order_rows
+from assay.curation.statistics.sampling import draw_numbers, random_order_rows, take_least
 from assay.curation.storage.arrays import file_stamp
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.top_probs import DENSE
@@ -39,9 +39,8 @@ from assay.curation.versioning.state_rows import read_fixed
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST = (
-    1_000_000  # samples that are judged anew; of a larger bench no more, but for what people review
-)
+# samples that are judged anew; of a larger bench no more, but for what people review
+MOST = 1_000_000
 DOUBTED = 0.1  # the share of them that the last scan doubts most
 VAL = 0.8  # the share of val; the rest is for what people edit
 AHEAD = 1_600  # samples of the random order that are at hand
@@ -199,11 +198,8 @@ def draw_val(state: PartitionedState, most: int) -> tuple[dict[str, int], np.nda
     code = np.searchsorted(names, state.take(rows, ["label"])["label"].astype(str))
     with state.bench.connect() as con:
         ids = read_fixed(con, rows, 0, [])["sample"].to_pylist()
-    order = np.lexsort((draw_numbers(ids, PURPOSE), code))
-    sizes = np.bincount(code, minlength=len(names))
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    wanted = np.ceil(sizes * (most / total))
-    return val, np.sort(rows[order[place < wanted[code[order]]]])
+    wanted = np.ceil(np.bincount(code, minlength=len(names)) * (most / total))
+    return val, rows[take_least(draw_numbers(ids, PURPOSE), code, wanted)]
 
 
 def find_rows(scores: PartitionedScores, ranks: np.ndarray) -> np.ndarray:

@@ -63,10 +63,17 @@ def draw_stratified(state: pd.DataFrame, most: int) -> np.ndarray:
         return np.arange(n)
     label, split = (pd.factorize(state[name])[0] + 1 for name in ("label", "split"))
     stratum = pd.factorize(split * (int(label.max()) + 1) + label)[0]
-    order = np.lexsort((draw_numbers(state.index, "stratified"), stratum))
-    size = np.bincount(stratum)
-    place = np.arange(n) - np.repeat(np.cumsum(size) - size, size)
-    wanted = np.maximum(1, most * size // n)
+    wanted = np.maximum(1, most * np.bincount(stratum) // n)
+    return take_least(draw_numbers(state.index, "stratified"), stratum, wanted)
+
+
+def take_least(numbers: np.ndarray, stratum: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Take of each stratum those with the least numbers: their rows, sorted.
+
+    numbers, stratum (n,): of each sample; wanted (k,): how many of each stratum.
+    """
+    order, size = np.lexsort((numbers, stratum)), np.bincount(stratum, minlength=len(wanted))
+    place = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
     return np.sort(order[place < wanted[stratum[order]]])
 
 

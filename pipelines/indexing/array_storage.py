@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from assay.curation.storage.schema import FILE
 from assay.curation.storage.shards import Shards, fetch_shards
 from assay.curation.system.user_cache import cache_folder
 from assay.curation.text import format_count
+from assay.pipelines.indexing.costs import measure_task
 
 KEPT = 7 * 24 * 3600  # seconds that the cache of a worker has a file
 LOCAL = "local"  # in place of an address: on this disk alone
@@ -96,11 +96,11 @@ def describe_traffic(store: BucketArrays) -> str:
 
 
 def do_shard(
-    arrays: Path, tell: Callable, shard: int, address: str, work: list[str], given: dict[str, Any]
-) -> Any:
+    arrays: Path, tell: Callable, shard: int, address: str, given: dict[str, Any]
+) -> dict[str, Any]:
     """Do a shard whose arrays lie in object storage; this machine needs to see no bench.
 
-    work: module and name of the function.
+    given: what measure_task is given of it.
     """
     if not (arrays.parent / FILE).exists():
         arrays = cache_folder("arrays", address.rpartition("/")[2])
@@ -109,9 +109,8 @@ def do_shard(
         connect_store(arrays, BucketArrays(arrays, address))
         if arrays.is_relative_to(cache_folder("arrays")):
             delete_old(arrays)
-    module, name = work
     with explain_full_disk(arrays):
-        return getattr(import_module(module), name)(arrays, tell, shard=shard, **given)
+        return measure_task(arrays, tell, shard=shard, **given)
 
 
 def delete_old(arrays: Path) -> None:
@@ -122,14 +121,12 @@ def delete_old(arrays: Path) -> None:
                 file.unlink()
 
 
-def describe_shards(shards: Iterable[dict], work: Callable, address: str) -> list[dict]:
+def describe_shards(shards: Iterable[dict], address: str) -> list[dict]:
     """Describe shards for do_shard."""
-    name = [work.__module__, work.__name__]
     return [
         dict(
             shard=shard["shard"],
             address=address,
-            work=name,
             given={key: value for key, value in shard.items() if key != "shard"},
         )
         for shard in shards

@@ -293,10 +293,9 @@ def find_removed_images(incoming: Incoming, path: str) -> dict[str, str]:
 def summarise_import(bench: Bench, incoming: Incoming, edits: ImportEdits) -> dict:
     """Count what an import changed, and what the bench holds now."""
     kept = count_kept(bench)
-    splits, labels = Counter(), Counter()
-    for (split, label), n in kept.items():
+    splits = Counter[str]()
+    for (split, _), n in kept.items():
         splits[split] += n
-        labels[label] += n
     order = ("train", "val", "test", "pool", "guard")
     return dict(
         source=incoming.name,
@@ -308,8 +307,8 @@ def summarise_import(bench: Bench, incoming: Incoming, edits: ImportEdits) -> di
         left_alone=edits.left_alone,
         votes=len(edits.votes),
         samples=kept.total(),
-        classes=len(count_classes(bench, labels)),
-        unlabelled=labels[None],
+        classes=len(count_classes(bench, kept)),
+        unlabelled=sum(n for (_, label), n in kept.items() if label is None),
         splits={split: splits[split] for split in order if splits[split]},
     )
 
@@ -335,10 +334,7 @@ def describe_ignored(incoming: Incoming) -> Iterator[str]:
 
 def describe_similar_classes(bench: Bench) -> Iterator[str]:
     """Describe classes whose names a person would take for one another."""
-    counted: Counter[str | None] = Counter()
-    for (_, label), n in count_kept(bench).items():
-        counted[label] += n
-    for group in group_similar_names(count_classes(bench, counted)):
+    for group in group_similar_names(count_classes(bench, count_kept(bench))):
         others = ", ".join(f"{name!r} ({n:,})" for name, n in group.others.items())
         yield (
             f"these classes {DIFFER} alone: {group.name!r} ({group.n:,}), {others}."
@@ -346,10 +342,10 @@ def describe_similar_classes(bench: Bench) -> Iterator[str]:
         )
 
 
-def count_classes(bench: Bench, labels: Counter[str | None]) -> Counter[str]:
-    """Count the samples of each class, by how many have each label."""
+def count_classes(bench: Bench, kept: Counter[tuple[str, str | None]]) -> Counter[str]:
+    """Count the samples of each class, by how many each split has of each label."""
     task, out = task_of(bench), Counter[str]()
-    for label, n in labels.items():
+    for (_, label), n in kept.items():
         for name in task.members(label) if label is not None else ():
             out[name] += n
     return +out

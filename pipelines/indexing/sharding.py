@@ -139,7 +139,7 @@ class ManyShards:
         patience = None if work is run_task else self.patience
         do: Callable = measure_task
         if self.store:
-            shards, do = describe_shards(shards, do, self.store.address), do_shard
+            shards, do = describe_shards(shards, self.store.address), do_shard
         for attempt in range(TRIES):
             lost = []
             for out in self.crew.run(shards, do, patience=lambda shard: patience):
