@@ -31,8 +31,8 @@ KIND = "proposal"
 EVENTS = """select seq, ts, who, why, value::varchar from edits
 where field = 'proposal' and json_exists(value, '$.event') order by seq"""
 CHANGES = """select seq, value ->> 'sample' as sample, value ->> 'field' as field,
-    (value -> 'value')::varchar as value, (value -> 'was')::varchar as was, verdict, why, suggested::varchar as suggested,
-    seconds, who
+    (value -> 'value')::varchar as value, (value -> 'was')::varchar as was, verdict, why,
+    suggested::varchar as suggested, seconds, who
 from edits where field = 'proposal' and value ->> 'proposal' = ? and json_exists(value, '$.sample') order by seq"""
 
 
