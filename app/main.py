@@ -41,6 +41,7 @@ PAGES = [
     make_page("duplicates", "Duplicates", "filter_none"),
     make_page("gaps", "Gaps", "join_inner"),
     make_page("classes", "Classes", "label"),
+    make_page("proposals", "Proposals", "merge"),
     make_page("experiments", "Experiments", "science"),
     make_page("audit", "Audit", "visibility_off"),
     make_page("history", "History", "history"),

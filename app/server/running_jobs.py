@@ -22,8 +22,9 @@ WORDS = dict(
     fiftyone="FiftyOne",
     demo="the demo",
     gaps="looking for gaps",
+    proposal="checking a proposal",
 ) | {"import": "importing"}
-PAGES = dict(gaps="gaps", experiment="experiments", map="map")
+PAGES = dict(gaps="gaps", proposal="proposals", experiment="experiments", map="map")
 
 
 def list_running(bench: Bench) -> list[dict[str, Any]]:

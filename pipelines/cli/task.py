@@ -35,8 +35,10 @@ def run_task(path: str, verb: str, *arguments: str) -> int:
                 job.fail(f"{type(e).__name__}: {e}"[:2000])
                 raise
             err.seek(0)
-            if status not in (0, 130):  # 130: somebody stopped it, and knows
-                job.fail(err.read().strip()[-2000:])
+            said = err.read().strip()[-2000:]
+            # 1: a check said no, and that is its result; 130: somebody stopped it, and knows
+            if status not in (0, 130) and (status != 1 or said):
+                job.fail(said)
         return status
 
 
