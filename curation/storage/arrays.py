@@ -119,7 +119,9 @@ def locate_hashes(known: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     at = np.zeros(len(hashes), int)
     if len(hashes) > MANY:
         digits = leading_digits(hashes)
-        order = np.argsort(digits)  # in order they are found ten times as fast: `known` is walked once
+        order = np.argsort(
+            digits
+        )  # in order they are found ten times as fast: `known` is walked once
         at[order] = np.searchsorted(leading_digits(known), digits[order]).clip(max=len(known) - 1)
     left = np.flatnonzero(known[at] != hashes)
     at[left] = np.searchsorted(known, hashes[left]).clip(max=len(known) - 1)
