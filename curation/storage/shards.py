@@ -17,7 +17,12 @@ import numpy as np
 
 from assay.curation.errors import DamagedFile, NotScanned
 from assay.curation.storage.array_stores import ArrayStore, find_store
-from assay.curation.storage.arrays import damaged_arrays, locate_hashes, save_arrays
+from assay.curation.storage.arrays import (
+    damaged_arrays,
+    locate_hashes,
+    save_arrays,
+    sort_hashes,
+)
 from assay.curation.text import format_count
 
 INDEX = np.dtype([("hash", "S32"), ("row", "i8"), ("height", "i4"), ("width", "i4")])
@@ -65,7 +70,7 @@ class Shards:
         self.arrays = FetchedArrays(self.files, self.store) if self.store else arrays
         index = np.concatenate([i for i, _ in indexes]) if indexes else np.empty(0, INDEX)
         shard = np.concatenate([s for _, s in indexes]) if indexes else np.empty(0, int)
-        order = np.argsort(index["hash"], kind="stable")
+        order = sort_hashes(index["hash"])
         self.index, self.shard = index[order], shard[order]
 
     def list_indexes(self) -> list[Path]:

@@ -244,7 +244,7 @@ def report(bench, n, found, queue, seconds, most):
         ("planted copies found", met, int(np.ceil(FOUND * len(copies))), len(copies)),
         ("labels judged, of those kept", len(found), kept, kept),
         ("samples in a yardstick's seconds", int(n / seconds * yardstick), PACE, np.inf),
-        ("memory, MB", int(most * 1000), 0, 20_000),
+        ("memory, MB", int(most * 1000), 0, 20 * 2**30 // 10**6),
     ]
     if shards:
         rows.insert(3, ("shards of stages, each once", done, shards, shards))

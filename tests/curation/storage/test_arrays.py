@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.curation.storage.arrays import locate_hashes
+from assay.curation.storage.arrays import locate_hashes, sort_hashes
 
 
 def test_hashes_are_found_as_a_dictionary_finds_them():
@@ -16,3 +16,12 @@ def test_hashes_are_found_as_a_dictionary_finds_them():
             at.get(h, -1) for h in asked
         ]
     assert locate_hashes(np.empty(0, "S32"), every[:2]).tolist() == [-1, -1]
+
+
+def test_hashes_are_sorted_as_python_sorts_them():
+    """Many share their first eight digits; equal ones keep their order."""
+    rng = np.random.default_rng(0)
+    every = [f"{rng.integers(0, 300):08x}{rng.integers(0, 4):024x}" for _ in range(4000)]
+    order = sort_hashes(np.array(every, "S32"))
+    assert order.tolist() == sorted(range(len(every)), key=lambda i: every[i])
+    assert sort_hashes(np.empty(0, "S32")).tolist() == []
