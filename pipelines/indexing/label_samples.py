@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from assay.curation.errors import UnknownName, UserError
 from assay.curation.filtering.samples import mark_samples
-from assay.curation.media.base import media_of, read_texts
+from assay.curation.media.base import read_texts
 from assay.curation.media.files import BadMedia
 from assay.curation.media.images import open_original
 from assay.curation.media.originals import read_bytes
-from assay.curation.media.rows import read_rows
+from assay.curation.media.rows import read_column_kinds, read_rows
 from assay.curation.media.stored_traits import load_traits
 from assay.curation.review.labeller_votes import GIVEN
 from assay.curation.splits import LOCKED
@@ -196,10 +196,10 @@ def read_samples(bench: Bench, ids: Sequence[str]) -> dict[str, Any]:
 
     Those whose file cannot be read are left out.
     """
-    media, part = media_of(bench), bench.state().loc[list(ids)]
+    part = bench.state(columns=["content_hash", "uri"], samples=ids).loc[list(ids)]
     texts = read_texts(bench, part.content_hash)
     if texts is not None:
-        return dict(zip(ids, read_rows(texts) if media.name == "row" else texts))
+        return dict(zip(ids, read_rows(texts) if read_column_kinds(bench) else texts))
     traits, found = load_traits(bench.arrays), {}
     for sample, uri in zip(ids, part.uri):
         with suppress(BadMedia):

@@ -5,7 +5,6 @@ import pytest
 
 from assay.curation.statistics import crowds
 
-
 POOR = [0.05, 0.45, 0.45, 0.45, 0.45]
 
 
