@@ -31,8 +31,8 @@ KIND = "proposal"
 EVENTS = """select seq, ts, who, why, value::varchar from edits
 where field = 'proposal' and json_exists(value, '$.event') order by seq"""
 CHANGES = """select seq, value ->> 'sample' as sample, value ->> 'field' as field,
-    (value -> 'value')::varchar as value, (value -> 'was')::varchar as was, verdict, why, suggested::varchar as suggested,
-    seconds, who
+    (value -> 'value')::varchar as value, (value -> 'was')::varchar as was, verdict, why,
+    suggested::varchar as suggested, seconds, who
 from edits where field = 'proposal' and value ->> 'proposal' = ? and json_exists(value, '$.sample') order by seq"""
 
 
@@ -273,6 +273,8 @@ def find_changes(con: duckdb.DuckDBPyConnection, proposal: Proposal) -> pd.DataF
     """Read the changes of a proposal from the log."""
     names = offer_names(con)
     frame = con.execute(CHANGES, [proposal.uid]).df()
+    for column in ("sample", "field", "value", "was", "verdict", "why", "who"):
+        frame[column] = frame[column].astype(object)  # texts of Arrow are slow to go through
     if names.renames:
         is_label = frame.field == "label"
         for column in ("value", "was"):

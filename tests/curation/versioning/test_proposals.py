@@ -7,7 +7,13 @@ import pytest
 
 from assay.curation.errors import UserError
 from assay.curation.versioning import proposals
-from tests.helpers import digits_bench
+from assay.curation.versioning.proposal_merge import merge_changes
+from assay.curation.versioning.proposal_votes import (
+    approve_proposal,
+    judge_changes,
+    reject_proposal,
+)
+from tests.helpers import copied, digits_bench
 
 
 def pick(bench, n, split="train"):
@@ -78,3 +84,95 @@ def test_what_an_edit_refuses_no_proposal_holds(tmp_path):
             "nothing", pd.DataFrame(dict(sample=pick(bench, 1).index, keep="true")), "ann"
         )
     assert len(bench.rows("select 1 from edits")) == at
+
+
+def test_two_people_and_a_proposal_to_its_merge(tmp_path):
+    bench = digits_bench(300, tmp_path)
+    rows = pick(bench, 6)
+    rows = rows[rows.label != "8"].head(4)
+    first, second, third, fourth = rows.index
+    bench.propose("eights", relabel(rows, "8"), "ann")
+    with pytest.raises(UserError, match="approved"):
+        merge_changes(bench, "p1", "ann")
+    approve_proposal(bench, "p1", "ann")  # her own does not count
+    assert set(judge_changes(bench, "p1").status) == {"waiting"}
+    approve_proposal(bench, "p1", "bob")
+    reject_proposal(bench, "p1", "bob", [second], "that is a three")
+    bench.edit(pd.DataFrame(dict(sample=[third], verdict="confirm")), "cleo")
+    judged = judge_changes(bench, "p1").set_index("sample")
+    assert dict(judged.status) == {
+        first: "approved", second: "rejected", third: "conflict", fourth: "approved"
+    }  # fmt: skip
+    assert dict(judged.void)[third] == 2 and judged.void.sum() == 2  # of ann and of bob
+    merged = merge_changes(bench, "p1", "bob")
+    after = bench.state()
+    assert list(after.label[rows.index] == "8") == [True, False, False, True]
+    assert after.who[first] == "ann" and bool(after.reviewed[first])
+    assert set(merged.left["sample"]) == {second, third}
+    assert (
+        "p1 (eights)" in bench.rows("select why from edits where batch = ?", [merged.batch])[0][0]
+    )
+    assert bench.proposals()[0].status == "merged"
+    bench.undo(merged.batch, "bob")
+    assert list(bench.state().label[rows.index]) == list(rows.label)
+    with pytest.raises(UserError, match="merged"):
+        merge_changes(bench, "p1", "bob")
+
+
+def test_an_approval_that_a_later_edit_makes_void(tmp_path):
+    bench = digits_bench(300, tmp_path)
+    rows = pick(bench, 5)
+    rows = rows[rows.label != "8"].head(2)
+    edited, other = rows.index
+    bench.propose("eights", relabel(rows, "8"), "ann")
+    approve_proposal(bench, "p1", "bob")
+    done = bench.edit(pd.DataFrame(dict(sample=[edited], label="3")), "cleo")
+    bench.undo(done["batch"], "cleo")  # the same label stands again: bob has not seen why
+    judged = judge_changes(bench, "p1").set_index("sample")
+    assert judged.void[edited] == 1 and not judged.approved_by[edited]
+    assert judged.approved_by[other] == ("bob",) and judged.void[other] == 0
+
+
+def test_two_proposals_that_meet(tmp_path):
+    bench = digits_bench(300, tmp_path)
+    rows = pick(bench, 5)
+    rows = rows[~rows.label.isin(["8", "3"])].head(2)
+    bench.propose("eights", relabel(rows.head(1), "8"), "ann")
+    bench.propose("threes", relabel(rows, "3"), "cleo")
+    for name in ("p1", "p2"):
+        approve_proposal(bench, name, "bob")
+    merge_changes(bench, "p1", "bob")
+    merged = merge_changes(bench, "p2", "bob")
+    assert list(bench.state().label[rows.index]) == ["8", "3"]
+    assert list(merged.left.status) == ["conflict"] and list(merged.left.last_who) == ["ann"]
+
+
+def test_a_labellers_changes_are_no_reviews(tmp_path):
+    bench = digits_bench(300, tmp_path)
+    rows = pick(bench, 5)
+    rows = rows[rows.label != "8"]
+    bench.propose("rules", relabel(rows, "8"), "ann", labeller="rules-v2")
+    approve_proposal(bench, "p1", "ann")  # whose changes they are not
+    merge_changes(bench, "p1", "ann")
+    after = bench.state().loc[rows.index]
+    assert set(after.label) == {"8"} and set(after.who) == {"rules-v2"} and not after.reviewed.any()
+    assert "rules-v2" not in str(bench.reviewers())
+
+
+def test_copies_carry_proposals_and_what_was_said(tmp_path):
+    ours = digits_bench(300, tmp_path / "a")
+    theirs = copied(ours, tmp_path / "b")
+    rows = pick(ours, 6)
+    rows = rows[rows.label != "8"].head(3)
+    ours.propose("here", relabel(rows.tail(1), "8"), "ann")
+    theirs.propose("there", relabel(rows, "8"), "bob")
+    approve_proposal(theirs, "p1", "cleo")
+    ours.edit(pd.DataFrame(dict(sample=[rows.index[0]], label="3")), "ann")
+    ours.merge(theirs.path, "ann")
+    assert ours.check() == []
+    found = {p.title: p for p in ours.proposals()}
+    assert [p.name for p in ours.proposals()] == ["p1", "p2"]
+    assert found["there"].uid == theirs.proposals()[0].uid
+    # what ann decided meanwhile is a conflict, although it came first in this log
+    status = judge_changes(ours, found["there"].name).set_index("sample").status
+    assert list(status[rows.index]) == ["conflict", "approved", "approved"]
