@@ -62,7 +62,7 @@ def label(args: argparse.Namespace) -> None:
 
 def describe_labelled(found: Labelled) -> list[str]:
     """Say what a labeller labelled, and what was left out."""
-    new = f", {found.unlabelled:,} on samples without a label" if found.unlabelled else ""
+    new = f", {found.unlabelled:,} where there is none" if found.unlabelled else ""
     lines = [
         f"{found.proposal.name}: {format_count(found.votes, 'vote')} by {found.labeller}: {found.agree:,} as the label "
         f"that stands, {found.differ:,} another{new}; no label has changed"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.curation.errors import UnknownClass, UserError
+from assay.curation.text import format_count
 
 HINT = (
     "it takes a list of samples, and returns a label for each (None: abstains), or (labels, probabilities): (n,) of "
@@ -38,8 +39,8 @@ def read_answers(
     labels = list(labels)
     if len(labels) != len(ids):
         raise UserError(
-            f"expected {len(ids)} labels from {name}, one a sample, found {len(labels)}, in the batch from "
-            f"sample {ids[0]}",
+            f"expected {format_count(len(ids), 'label')} from {name}, one a sample, found {len(labels)}, "
+            f"in the batch from sample {ids[0]}",
             HINT,
         )
     said = [read_label(label, s, classes, name) for label, s in zip(labels, ids)]
