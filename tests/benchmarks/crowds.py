@@ -19,7 +19,6 @@ from tests.helpers import DATA
 def load_labels(path):
     """(truth (n,), votes (n, 3))."""
     import torch
-
     from numpy._core import multiarray
 
     # the file is of an older numpy
