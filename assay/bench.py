@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.filtering.likeness import Words
+    from assay.curation.review.labeller_rates import LabellerTables
     from assay.curation.storage.interface import Tell
     from assay.curation.versioning.proposal_merge import Merged
+    from assay.curation.versioning.proposals import Proposal
     from assay.fiftyone_app import FiftyOneApp
     from assay.pipelines.embedders.text import Texts
     from assay.pipelines.estimates.estimate import Estimate
+    from assay.pipelines.indexing.label_samples import Labelled
     from assay.pipelines.reports.notebook import Frame, Report
     from assay.pipelines.reports.notebook_history import Difference, ReviewerTables, ShownLife
     from assay.workbench import Workbench
@@ -644,6 +647,74 @@ class Bench(curation.Bench):
 
         return ReviewerTables(*super().reviewers(version))
 
+    def label(
+        self,
+        function: Callable[[list], Any] | str | None = None,
+        name: str = "",
+        predictions: pd.DataFrame | str | Path | None = None,
+        *,
+        where: str = "",
+        split: str = "",
+        who: str = "",
+        patience: float = PATIENCE,
+        progress: bool = True,
+    ) -> Labelled:
+        """Let a function, or predictions, vote on labels: see label_samples.
+
+        function: from a list of samples to labels, or "package.module:function", which runs in a process of its own.
+        predictions: a file or frame. name: of the labeller. where, split: which samples. The votes are a proposal, and
+        change no label.
+        """
+        from assay.pipelines.cli.labellers import describe_labelled
+        from assay.pipelines.indexing.label_samples import choose_samples, label_samples
+
+        if (function is None) == (predictions is None):
+            found = "neither" if function is None else "both"
+            raise UserError(
+                f"expected a function or predictions, found {found}",
+                "as in: bench.label(classify, 'my model')",
+            )
+        source = function if predictions is None else predictions
+        if isinstance(predictions, str):
+            source = Path(predictions)
+        called = name or (function if isinstance(function, str) else "")
+        chosen, by = choose_samples(self, where, split), who or getpass.getuser()
+        with progress_bar("labelling", progress) as step:
+            found = label_samples(self, source, called, chosen, by, patience, step)
+        for line in describe_labelled(found):
+            self._printer(progress)(line)
+        return found
+
+    def labellers(self) -> LabellerTables:
+        """Measure every labeller, as (labellers, confusion): see measure_labellers."""
+        from assay.curation.review.labeller_rates import measure_labellers
+
+        return measure_labellers(self)
+
+    def compare_labellers(self, a: str, b: str) -> dict:
+        """Say which of two labellers is the better annotator, with an interval."""
+        from assay.curation.review.labeller_rates import compare_labellers
+
+        return compare_labellers(self, a, b)
+
+    def consensus(self, method: str = "crowdlab") -> pd.DataFrame:
+        """Join all votes into one label a sample: see find_consensus."""
+        from assay.curation.review.consensus import find_consensus
+
+        return find_consensus(self, method)
+
+    def compare_consensus(self, method: str = "crowdlab") -> pd.DataFrame:
+        """Judge a consensus beside latest and majority: see compare_methods."""
+        from assay.curation.review.consensus import compare_methods
+
+        return compare_methods(self, method)
+
+    def propose_consensus(self, method: str = "crowdlab", who: str = "") -> Proposal:
+        """Propose the consensus labels that differ from what stands."""
+        from assay.curation.review.consensus import propose_consensus
+
+        return propose_consensus(self, method, who or getpass.getuser())
+
     def runs(self, split: str = "val", version: str = "HEAD") -> Frame:
         """List every finished run: see curation.Bench.runs."""
         from assay.pipelines.reports.notebook import Frame, draw_runs
@@ -1046,17 +1117,18 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_class add_opinion add_trigger app approve_proposal assign assignments audit batches "
-    "blame check check_proposal classes close_proposal clusters comment_proposal commit commits "
-    "compare dataset describe_proposal diff disagreements duplicates edit edit_class embeddings "
-    "estimate exemplars experiment export export_corrections export_fiftyone fiftyone findings "
-    "flagged frame gaps gate gc guard import_classes issues keep_best label_issues log map "
-    "mend_sources merge merge_proposal move_class not_copies plan_experiment plan_keep_best "
-    "pred_probs preview proposal_changes proposals propose pull_fiftyone push_fiftyone queue redo "
-    "reject_proposal relocate remove_opinion remove_trigger remove_view rename_class "
+    "add add_class add_opinion add_trigger app approve_proposal assign assignments audit "
+    "batches blame check check_proposal classes close_proposal clusters comment_proposal commit "
+    "commits compare compare_consensus compare_labellers consensus dataset describe_proposal "
+    "diff disagreements duplicates edit edit_class embeddings estimate exemplars experiment "
+    "export export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc "
+    "guard import_classes issues keep_best label label_issues labellers log map mend_sources "
+    "merge merge_proposal move_class not_copies plan_experiment plan_keep_best pred_probs "
+    "preview proposal_changes proposals propose propose_consensus pull_fiftyone push_fiftyone "
+    "queue redo reject_proposal relocate remove_opinion remove_trigger remove_view rename_class "
     "rename_cluster report restore revert reviewers rule rules run_triggers runs samples "
-    "save_view scan set_proposal_policy set_rule set_stop similar split split_class split_off sql "
-    "start_experiment state status suggest triggers undo undo_own views write_sheet"
+    "save_view scan set_proposal_policy set_rule set_stop similar split split_class split_off "
+    "sql start_experiment state status suggest triggers undo undo_own views write_sheet"
 ).split()
 
 

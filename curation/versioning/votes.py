@@ -19,7 +19,7 @@ RULES = ("latest", "majority")
 # position in the log: a merge puts the same edits in another order
 CAST = f"""{ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep') {{only}}")},
 word as (
-    select sample, who, max(ts) as ts,
+    select sample, who, max(ts) as ts, min(ts) as first, max(seq) as upto, bool_or(kind = 'audit') as audited,
         arg_max(value, ts) filter (field = 'label') as label, arg_max(verdict, ts) filter (field = 'label') as verdict,
         arg_max(seq, ts) filter (field = 'label') as seq, arg_max(value, ts) filter (field = 'keep') as keep
     from alive group by sample, who),

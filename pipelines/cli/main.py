@@ -20,7 +20,8 @@ from assay.pipelines.cli.verbs import Verbs
 # the groups as --help lists them, which is how the work goes; a plug-in's come last
 HEADINGS = {
     "Data in, data out": "demo data split scan estimate",
-    "Find and mend wrong labels": "review samples views assign issues duplicates opinion audit reviewers classes",
+    "Find and mend wrong labels": "review samples views assign issues duplicates opinion audit "
+    "reviewers labellers classes",
     "What was done, and versions": "log undo versions proposals",
     "Prove what it was worth": "experiments gates",
     "Find what is missing": "gaps map selection disagreements triggers",

@@ -99,6 +99,12 @@ def story(tmp_path_factory):
     do("audit", sheet, "--who", "ann")
     for words in (["reviewers"], ["log"], ["log", "--batches"], ["diff", "v1", "v2"]):
         do(*words)
+    votes = bench.frame(split="train").label.rename("label").reset_index()
+    votes.to_csv(place / "votes.csv", index=False)
+    do("label", "--predictions", place / "votes.csv", "--as", "model")
+    do("labellers")
+    do("labellers", "--compare", "model", "ann")
+    do("labellers", "--consensus", "majority")
     do("blame", rows["sample"].iloc[0])
     do("undo")
     do("redo")
