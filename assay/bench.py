@@ -1023,7 +1023,7 @@ VERBS = (
     "edit_class embeddings estimate exemplars experiment export export_corrections export_fiftyone "
     "fiftyone findings flagged frame gaps gate gc guard import_classes issues keep_best "
     "label_issues log map mend_sources merge move_class not_copies plan_experiment plan_keep_best "
-    "pred_probs preview pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
+    "pred_probs preview proposals propose pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
     "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule "
     "rules run_triggers runs samples save_view scan set_rule set_stop similar split split_class "
     "split_off sql start_experiment state status suggest triggers undo undo_own views write_sheet"

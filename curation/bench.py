@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assay.curation.filtering.table import SampleTable
     from assay.curation.formats.torch_dataset import TorchDataset
     from assay.curation.versioning.history import Life
+    from assay.curation.versioning.proposals import Proposal
 
 
 def open(path: str | Path) -> Bench:  # noqa: A001 - `curation.open("my-bench")` is what users type
@@ -476,6 +477,34 @@ class Bench(Store):
             splits = self.state(columns=["split"], samples=decisions["sample"].astype(str))["split"]
             decisions = decision_cells.assign_split(decisions, splits, to)
         return apply_decisions(self, decisions, who, why, new_classes, overwrite)
+
+    def propose(
+        self,
+        title: str,
+        changes: pd.DataFrame | str | Path,
+        who: str = "",
+        labeller: str = "",
+        source: str = "",
+        new_classes: Iterable[str] = (),
+    ) -> Proposal:
+        """Open a proposal: changes that stand beside HEAD until they are merged.
+
+        changes: a frame or file of decisions, as `edit` takes them. labeller: the rule, model or agent whose they
+        are. See proposals.open_proposal.
+        """
+        from assay.curation.versioning.decision_cells import read_decisions
+        from assay.curation.versioning.proposals import open_proposal
+
+        if isinstance(changes, str | Path):
+            source, changes = source or str(changes), read_decisions(changes)
+        asked = (who or getpass.getuser(), labeller, source, new_classes)
+        return open_proposal(self, title, changes, *asked)
+
+    def proposals(self) -> list[Proposal]:
+        """List every proposal, oldest first: see proposals.Proposal."""
+        from assay.curation.versioning.proposals import list_proposals
+
+        return list_proposals(self)
 
     def rename_class(
         self, old: str, new: str, who: str = "", why: str = "", dry: bool = False

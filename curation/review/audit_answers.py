@@ -95,7 +95,8 @@ def commit_open_work(bench: Bench, who: str) -> str | None:
     """
     since = max(bench.commits().upto, default=0)
     open_work = bench.rows(
-        "select 1 from edits where seq > ? and kind <> 'rule' limit 1", [int(since)]
+        "select 1 from edits where seq > ? and kind not in ('rule', 'proposal') limit 1",
+        [int(since)],
     )
     return bench.commit("open work before an audit", who)["name"] if open_work else None
 

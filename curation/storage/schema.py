@@ -75,7 +75,11 @@ VALID_VALUE = f"""case field
     when 'rule' then json_type(value::json, '$.name') = 'VARCHAR'
     when 'schema' then json_type(value::json, '$.name') = 'VARCHAR'
     when 'place' then json_type(value::json, '$.key') = 'VARCHAR'
-        and json_type(value::json, '$.was') = 'VARCHAR' end
+        and json_type(value::json, '$.was') = 'VARCHAR'
+    when 'proposal' then json_type(value::json, '$.proposal') = 'VARCHAR' and sample = ''
+        and (json_type(value::json, '$.event') = 'VARCHAR'
+            or json_type(value::json, '$.sample') = 'VARCHAR'
+            and value::json ->> '$.field' in ('label', 'keep', 'split', 'tag')) end
     or (json_type(value::json) = 'NULL' and {KIND_COLUMNS["kind"]} in ('undo', 'redo', 'revert', 'merge', 'repair'))"""
 OTHER_KINDS = "select seq from edits where " + " or ".join(
     f"{column} is distinct from {kind}" for column, kind in KIND_COLUMNS.items()
@@ -89,8 +93,8 @@ UNUSUAL_FIELDS = """select distinct field from {table} where case field
 # edits that are not valid, but for those that a later one of the same field corrects, as a repair
 # did in a log that a merge brings
 INVALID_EDITS = f"""select sample, field, value::varchar, batch from {{table}} w
-    where ({VALID_VALUE}) is not true and not exists (select 1 from {{table}} l
-        where l.sample = w.sample and l.field = w.field and l.{{order}} > w.{{order}})"""
+    where ({VALID_VALUE}) is not true and (w.field = 'proposal' or not exists (select 1 from {{table}} l
+        where l.sample = w.sample and l.field = w.field and l.{{order}} > w.{{order}}))"""
 # the key of a sample is what its last edit of `place` says, or what it was before the first; where
 # its file lies on this machine is no edit
 MOVE_SAMPLES = """update samples set key = p.key from (

@@ -315,7 +315,9 @@ def _read_all(
     As codes they leave DuckDB ten times faster than as texts."""
     texts = {}
     for c in columns:
-        found = con.execute(f"select distinct {c}::varchar from edits").fetchall()
+        found = con.execute(
+            f"select distinct {c}::varchar from edits where field <> 'proposal'"
+        ).fetchall()
         texts[c] = [text for (text,) in found]
         register_values(con, f"names_{c}", texts[c], c)
     numbers = ", ".join(f"names_{c}.n::int as {c}" for c in columns)

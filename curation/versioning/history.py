@@ -35,7 +35,8 @@ COUNTS = f"""count(*) as edits, count(distinct sample) filter (sample <> '') as 
 MADE = ("relabelled", "confirmed", "unsure", "dropped", "restored", "moved", "tagged")
 # what puts back, or lets stand, makes edits of another kind; so does an import
 BACK = f"({live_edits.BACK} or kind = 'merge')"
-PER_BATCH = f"""per_batch as (select batch, kind, who, {COUNTS} from edits group by batch, kind, who),
+PER_BATCH = f"""per_batch as (select batch, kind, who, {COUNTS} from edits
+    where kind <> 'proposal' group by batch, kind, who),
 -- perhaps several edits of one decision, each of which carries all of its seconds
 many as (select distinct batch, sample from edits where seconds is not null and field <> 'label'),
 more as (
@@ -278,4 +279,4 @@ def describe_suggestion(suggested: str | None) -> str:
 
 
 EDITS_SINCE_COMMIT = """select count(*) from edits
-where seq > (select coalesce(max(upto), 0) from commits)"""
+where seq > (select coalesce(max(upto), 0) from commits) and field <> 'proposal'"""

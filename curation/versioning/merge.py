@@ -37,7 +37,7 @@ select 1 from samples semi join theirs.samples using (id) limit 1"""
 # of each slot that they edited: what stood when the copies parted (b), what stands here (o) and there (t), and a last
 # word of theirs (f)
 SIDES = f"""
-with slots as (select distinct sample, {SLOT} as slot from fresh),
+with slots as (select distinct sample, {SLOT} as slot from fresh where field <> 'proposal'),
 here as (
     select e.*, {SLOT} as slot, e.uid in (select uid from theirs.edits) as common
     from edits e where sample in (select sample from slots)),

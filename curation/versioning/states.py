@@ -84,7 +84,7 @@ def bring_forward(
 
     None where many samples were edited between, or new ones came, a rule did, or a sample moved."""
     touched = con.execute(
-        "select distinct sample from edits where seq > ? and seq <= ? limit ?",
+        "select distinct sample from edits where seq > ? and seq <= ? and field <> 'proposal' limit ?",
         [since, upto, FEW + 1],
     ).fetchnumpy()["sample"]
     rows = state.index.get_indexer(touched)

@@ -39,7 +39,8 @@ select s.sample, s.slot, any_value(s.field) as field,
 from stack s join foot f on s.sample = f.sample and s.slot = f.slot group by all having bool_or(mine)
 order by min(s.seq) filter (mine)"""
 BATCHES = """
-select batch, any_value(kind), any_value(who) from edits group by batch order by min(seq)"""
+select batch, any_value(kind), any_value(who) from edits where kind <> 'proposal'
+group by batch order by min(seq)"""
 # batches of votes, and the imports that brought them
 BROUGHT = f"select distinct batch, origin from edits where {VOTE}"
 
@@ -188,7 +189,7 @@ def choose_batches(
         return [batch]
     named = con.execute(
         """select batch from edits where ($who is null or who = $who) and ($since is null or ts >= $since)
-        and ($until is null or ts <= $until) group by batch order by min(seq)""",
+        and ($until is null or ts <= $until) and kind <> 'proposal' group by batch order by min(seq)""",
         dict(who=who, since=since, until=until),
     ).fetchall()
     standing = {b for b in stacks.done if stacks.kinds[b] in ("edit", "merge")}

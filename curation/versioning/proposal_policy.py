@@ -1,0 +1,66 @@
+"""The policy of proposals: what one must have before it is merged."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+from assay.curation.errors import UserError
+from assay.curation.storage.interface import Bench
+from assay.curation.versioning.rules import append_rule
+
+if TYPE_CHECKING:
+    from typing import Any
+
+RULE = "proposals"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is asked of a proposal; fractions."""
+
+    approvals: int = 1  # people, not its author, who approve a change
+    margin: float | None = None  # the gain must surely not be below -margin
+    regression: bool = True  # no frozen regression set may fall
+    looks: int = 0  # random samples of it that people must have looked at
+    wrong: float = 0.2  # surely fewer of its changes are wrong, by these looks
+    agreement: float | None = None  # the probe surely agrees with this share, or more
+
+    @property
+    def measured(self) -> bool:
+        """Whether any of it takes a measurement."""
+        return self.margin is not None or self.agreement is not None
+
+
+def read_policy(bench: Bench) -> Policy:
+    """Read the policy that stands; by default one approval, and no fall of a regression set."""
+    rule = bench.rules().get(RULE) or {}
+    return Policy(**{f.name: rule[f.name] for f in fields(Policy) if f.name in rule})
+
+
+def set_policy(bench: Bench, who: str, **changed: Any) -> dict:
+    """Change the policy: a rule in the log.
+
+    changed: fields of Policy. Returns {batch: None where it is so already, ...: the policy}."""
+    now = read_policy(bench)
+    policy = Policy(**asdict(now) | changed)
+    check_policy(policy)
+    batch = None if policy == now else append_rule(bench, dict(name=RULE) | asdict(policy), who)
+    return dict(batch=batch) | asdict(policy)
+
+
+def check_policy(policy: Policy) -> None:
+    """Refuse a policy that nothing can meet, or that asks for nothing it could judge."""
+    for name in ("approvals", "looks"):
+        number = getattr(policy, name)
+        if not 0 <= number <= 10_000:
+            raise UserError(
+                f"expected {name} from 0 to 10,000, found {number}", f"for example --{name} 2"
+            )
+    for name, low, high in (("margin", 0, 1), ("wrong", 0.001, 0.999), ("agreement", 0, 1)):
+        number = getattr(policy, name)
+        if number is not None and not low <= number <= high:
+            raise UserError(
+                f"expected {name} from {100 * low:g} to {100 * high:g}, found {100 * number:g}",
+                f"for example --{name} {'0.5' if name == 'margin' else '20'}",
+            )
