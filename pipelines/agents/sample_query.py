@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.curation.errors import UserError
 from assay.curation.filtering.columns import SIMILARITY
-from assay.curation.storage.queries import read_answer, run_process
+from assay.curation.storage.queries import TABLES, read_answer, run_process
 from assay.curation.system.scratch import scratch_folder
 from assay.pipelines.agents.agent_bench import AgentBench
 
@@ -37,6 +38,9 @@ def query_samples(agents: AgentBench, query: str, limit: int) -> pd.DataFrame:
         with agents.open_table() as table:
             os.link(write_samples(table), folder / "bench.duckdb")
         return read_answer(run_process(folder, query, limit, SECONDS))
+    except UserError as e:
+        e.reword(lambda text: text.replace(TABLES, "there is one table: samples"))
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -97,6 +97,7 @@ class HttpServer:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self.socket.bind((HOST, port))
+            self.socket.listen()  # who connects before it serves waits
         except (OSError, OverflowError) as e:
             self.socket.close()
             raise UserError(
