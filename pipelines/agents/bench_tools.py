@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from assay.curation.errors import NotScanned
 from assay.pipelines.agents.agent_bench import AgentBench, Answer, Arguments, to_rows
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ def show_status(agents: AgentBench, asked: Arguments, agent: str) -> Answer:
         facets = table.facets(names=[name for name in COUNTED if name in table.columns])
         samples = len(table)
     commits = bench.commits()
-    issues = read_issues(agents, None)
+    try:
+        kinds = read_issues(agents, None).kind.value_counts()
+        issues = {kind: int(n) for kind, n in kinds.items()}
+    except NotScanned:
+        issues = None
     return Answer(
         dict(
             samples=samples,
@@ -61,8 +66,11 @@ def show_status(agents: AgentBench, asked: Arguments, agent: str) -> Answer:
                 f.name: dict(values=f.values, more=f.more, missing=f.missing, not_counted=f.locked)
                 for f in facets
             },
-            versions=to_rows(commits[[c for c in ("name", "message", "who") if c in commits]].tail(20)),
-            issues={k: int(n) for k, n in issues.kind.value_counts().items()},
+            versions=to_rows(
+                commits[[c for c in ("name", "message", "who") if c in commits]].tail(20)
+            ),
+            scanned=issues is not None,
+            issues=issues,
             runs=len(bench.runs()),
             log_position=table.upto,
         )
@@ -86,7 +94,13 @@ def list_gaps(agents: AgentBench, asked: ListGaps, agent: str) -> Answer:
     from assay.curation.slicing.gaps import find_gaps
 
     rows = find_gaps(agents.bench)
-    return Answer(dict(found=len(rows), judged_on="val, by its labels as given", rows=to_rows(rows.head(asked.limit))))
+    return Answer(
+        dict(
+            found=len(rows),
+            judged_on="val, by its labels as given",
+            rows=to_rows(rows.head(asked.limit)),
+        )
+    )
 
 
 def compare_versions(agents: AgentBench, asked: CompareVersions, agent: str) -> Answer:

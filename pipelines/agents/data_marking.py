@@ -26,7 +26,9 @@ ODD = re.compile(r"[\\<>`\0-\x1f\x7f]|[^\0-\x7f]")
 ESCAPE = re.compile(r"\\(?:(\\)|n|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
 # controls, formats (zero width, direction, tags), surrogates, private use, separators of lines
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-SELECTORS = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+SELECTORS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 
 
 def mark_data(data: Any, most: int = MOST_TEXT) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assay.curation.errors import UserError
+from assay.curation.versioning.decision_cells import DECISIONS
 from assay.curation.text import MAX_NAME, MAX_TEXT, format_count
 from assay.curation.versioning.proposals import (
     Proposal,
@@ -37,7 +38,16 @@ class Change(Arguments):
     split: Literal["train", "val", "pool"] | None = None
     tag: str | None = Field(None, max_length=1_000)
     verdict: Literal["confirm", "unsure"] | None = None
-    why: str | None = Field(None, max_length=MAX_TEXT, description="the reason, for whoever decides")
+    why: str | None = Field(
+        None, max_length=MAX_TEXT, description="the reason, for whoever decides"
+    )
+
+    @model_validator(mode="after")
+    def check_change(self) -> Change:
+        """Refuse what changes nothing: it would be left out without a word."""
+        if not any(getattr(self, name) not in (None, "") for name in DECISIONS):
+            raise ValueError(f"expected one of {', '.join(DECISIONS)}")
+        return self
 
 
 class Propose(Arguments):
@@ -100,7 +110,13 @@ def refuse_locked(agents: AgentBench, samples: list[str]) -> None:
 
 def comment_on(agents: AgentBench, asked: Comment, agent: str) -> Answer:
     """Comment on an open proposal in the agent's name."""
-    return Answer(dict(proposal=describe_proposal(comment_proposal(agents.bench, asked.proposal, asked.text, agent))))
+    return Answer(
+        dict(
+            proposal=describe_proposal(
+                comment_proposal(agents.bench, asked.proposal, asked.text, agent)
+            )
+        )
+    )
 
 
 def list_all(agents: AgentBench, asked: Arguments, agent: str) -> Answer:
@@ -123,7 +139,9 @@ def show_proposal(agents: AgentBench, asked: ShowProposal, agent: str) -> Answer
 
 def read_change(row: dict[str, Any]) -> dict[str, Any]:
     """Read the values of a change, which the log has as JSON."""
-    return row | {name: None if row[name] is None else json.loads(row[name]) for name in ("value", "was")}
+    return row | {
+        name: None if row[name] is None else json.loads(row[name]) for name in ("value", "was")
+    }
 
 
 def describe_proposal(proposal: Proposal) -> dict[str, Any]:

@@ -82,9 +82,13 @@ def show_sample(agents: AgentBench, asked: ShowSample, agent: str) -> Answer:
     locked = state["split"].iloc[0] in LOCKED
     with agents.open_table() as table:
         at = table.snapshot.state.index.get_indexer([sample])
-        row = to_rows(table.rows(at, [c for c in table.columns if c not in ("sample", "similarity")]))[0]
+        row = to_rows(
+            table.rows(at, [c for c in table.columns if c not in ("sample", "similarity")])
+        )[0]
     data = dict(sample=sample) | {k: v for k, v in row.items() if v is not None}
-    data["found_by_scan"] = None if locked else list_issues(agents, sample, bool(row.get("reviewed")))
+    data["found_by_scan"] = (
+        None if locked else list_issues(agents, sample, bool(row.get("reviewed")))
+    )
     texts = read_texts(bench, state.content_hash)
     if texts is not None:
         data["text"] = texts[0]
@@ -97,9 +101,15 @@ def find_sample(agents: AgentBench, name: str) -> str:
     """Find a sample by its id or key."""
     query = "select id from samples where id = ? or key = ? order by id = ? desc limit 1"
     found = agents.bench.rows(query, [name, name, name])
-    if not found or found[0][0] not in agents.bench.state(columns=["keep"], samples=[found[0][0]]).index:
+    if (
+        not found
+        or found[0][0] not in agents.bench.state(columns=["keep"], samples=[found[0][0]]).index
+    ):
         raise UnknownSample(
-            f"expected a sample of this bench, found {name[:60]!r}", "find_samples lists them", name, ()
+            f"expected a sample of this bench, found {name[:60]!r}",
+            "find_samples lists them",
+            name,
+            (),
         )
     return found[0][0]
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from assay.curation.errors import UserError
+from assay.curation.text import SURROGATE
 from assay.pipelines.agents import (
     bench_tools,
     job_tools,
@@ -164,6 +165,7 @@ PROBLEMS = {  # by the code of a UserError
 REFUSED = "The call was refused; nothing was changed. `data` says why."
 UNKNOWN_TOOL = "There is no tool of that name."
 BAD_ARGUMENTS = "The arguments do not fit the tool. `data` says which."
+HALF = "half a surrogate pair, which is not Unicode"
 BROKEN = "The tool failed by a mistake of its own; its log has the details."
 TOO_LONG = "The answer is too long. Ask for fewer rows or columns."
 
@@ -173,6 +175,8 @@ def call_tool(agents: AgentBench, name: str, given: dict[str, Any], agent: str) 
     tool = BY_NAME.get(name)
     if tool is None:
         return refuse(UNKNOWN_TOOL, "unknown_tool", {})
+    if SURROGATE.search(json.dumps(given, ensure_ascii=False)):
+        return refuse(BAD_ARGUMENTS, "bad_arguments", dict(arguments=HALF))
     try:
         answer = tool.run(agents, tool.takes.model_validate(given), agent)
     except ValidationError as e:

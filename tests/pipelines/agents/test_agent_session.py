@@ -133,5 +133,7 @@ def test_an_experiment_that_an_agent_asks_for(scanned, tmp_path):
     own_code, _, runs = asyncio.run(ask())
     assert own_code.structured_content["code"] == "bad_arguments"
     rows = data_of(runs)["rows"]
-    assert len(rows) == 4 and all(0 <= r["low"] <= r["accuracy"] <= r["high"] for r in rows)
+    asked = [r for r in rows if r["version"] in plan["versions"]]
+    assert len(asked) == 4 and len(rows) == 6, "beside them the random control"
+    assert all(0 <= r["low"] <= r["accuracy"] <= r["high"] for r in rows)
     assert (bench.path / "report.html").exists()
