@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from assay.curation.filtering.likeness import Words
     from assay.curation.storage.interface import Tell
+    from assay.curation.versioning.proposal_merge import Merged
     from assay.fiftyone_app import FiftyOneApp
     from assay.pipelines.embedders.text import Texts
     from assay.pipelines.estimates.estimate import Estimate
@@ -829,6 +830,33 @@ class Bench(curation.Bench):
         sets = read_regression_sets(no_regression) if no_regression else None
         return judge_gates(self, asked, min_gain, sets, confidence, str(no_regression))
 
+    def check_proposal(self, name: str, who: str = "") -> dict:
+        """Measure a proposal, and judge it by the policy: `passed`, and the checks.
+
+        The measurement is counted in the log: see proposal_checks.check_proposal.
+        """
+        from assay.pipelines.evaluation.proposal_checks import check_proposal
+
+        return check_proposal(self, name, who or getpass.getuser())
+
+    def merge_proposal(self, name: str, who: str = "") -> tuple[dict, Merged | None]:
+        """Merge what was approved of a proposal, if the policy is met.
+
+        Returns (as check_proposal, what the merge did or None): see proposal_checks.merge_proposal.
+        """
+        from assay.pipelines.evaluation.proposal_checks import merge_proposal
+
+        return merge_proposal(self, name, who or getpass.getuser())
+
+    def describe_proposal(self, name: str) -> tuple[dict, pd.DataFrame]:
+        """Describe a proposal as plain data, and list its changes.
+
+        See proposal_summary.describe_proposal.
+        """
+        from assay.pipelines.reports.proposal_summary import describe_proposal
+
+        return describe_proposal(self, name)
+
     def audit(
         self,
         answers: pd.DataFrame | str | Path | None = None,
@@ -1018,15 +1046,17 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_class add_opinion add_trigger app assign assignments audit batches blame check "
-    "classes clusters commit commits compare dataset diff disagreements duplicates edit "
-    "edit_class embeddings estimate exemplars experiment export export_corrections export_fiftyone "
-    "fiftyone findings flagged frame gaps gate gc guard import_classes issues keep_best "
-    "label_issues log map mend_sources merge move_class not_copies plan_experiment plan_keep_best "
-    "pred_probs preview proposals propose pull_fiftyone push_fiftyone queue redo relocate remove_opinion "
-    "remove_trigger remove_view rename_class rename_cluster report restore revert reviewers rule "
-    "rules run_triggers runs samples save_view scan set_rule set_stop similar split split_class "
-    "split_off sql start_experiment state status suggest triggers undo undo_own views write_sheet"
+    "add add_class add_opinion add_trigger app approve_proposal assign assignments audit batches "
+    "blame check check_proposal classes close_proposal clusters comment_proposal commit commits "
+    "compare dataset describe_proposal diff disagreements duplicates edit edit_class embeddings "
+    "estimate exemplars experiment export export_corrections export_fiftyone fiftyone findings "
+    "flagged frame gaps gate gc guard import_classes issues keep_best label_issues log map "
+    "mend_sources merge merge_proposal move_class not_copies plan_experiment plan_keep_best "
+    "pred_probs preview proposal_changes proposals propose pull_fiftyone push_fiftyone queue redo "
+    "reject_proposal relocate remove_opinion remove_trigger remove_view rename_class "
+    "rename_cluster report restore revert reviewers rule rules run_triggers runs samples "
+    "save_view scan set_proposal_policy set_rule set_stop similar split split_class split_off sql "
+    "start_experiment state status suggest triggers undo undo_own views write_sheet"
 ).split()
 
 

@@ -492,11 +492,11 @@ class Bench(Store):
         changes: a frame or file of decisions, as `edit` takes them. labeller: the rule, model or agent whose they
         are. See proposals.open_proposal.
         """
-        from assay.curation.versioning.decision_cells import read_decisions
+        from assay.curation.versioning.proposal_sources import read_decision_file
         from assay.curation.versioning.proposals import open_proposal
 
         if isinstance(changes, str | Path):
-            source, changes = source or str(changes), read_decisions(changes)
+            source, changes = source or str(changes), read_decision_file(changes)
         asked = (who or getpass.getuser(), labeller, source, new_classes)
         return open_proposal(self, title, changes, *asked)
 
@@ -505,6 +505,56 @@ class Bench(Store):
         from assay.curation.versioning.proposals import list_proposals
 
         return list_proposals(self)
+
+    def proposal_changes(self, name: str) -> pd.DataFrame:
+        """List a proposal's changes, and what a merge would do with each.
+
+        See proposal_votes.judge_changes.
+        """
+        from assay.curation.versioning.proposal_policy import read_policy
+        from assay.curation.versioning.proposal_votes import judge_changes
+
+        return judge_changes(self, name, read_policy(self).approvals)
+
+    def comment_proposal(self, name: str, text: str, who: str = "") -> Proposal:
+        """Say something about an open proposal."""
+        from assay.curation.versioning.proposals import comment_proposal
+
+        return comment_proposal(self, name, text, who or getpass.getuser())
+
+    def approve_proposal(
+        self, name: str, who: str = "", samples: Iterable[str] | None = None, text: str = ""
+    ) -> Proposal:
+        """Approve an open proposal, or some of its samples.
+
+        See proposal_votes.approve_proposal.
+        """
+        from assay.curation.versioning.proposal_votes import approve_proposal
+
+        return approve_proposal(self, name, who or getpass.getuser(), samples, text)
+
+    def reject_proposal(
+        self, name: str, who: str = "", samples: Iterable[str] | None = None, text: str = ""
+    ) -> Proposal:
+        """Reject an open proposal, or some of its samples: these are not merged."""
+        from assay.curation.versioning.proposal_votes import reject_proposal
+
+        return reject_proposal(self, name, who or getpass.getuser(), samples, text)
+
+    def close_proposal(self, name: str, who: str = "", text: str = "") -> Proposal:
+        """End a proposal without merging it."""
+        from assay.curation.versioning.proposals import close_proposal
+
+        return close_proposal(self, name, who or getpass.getuser(), text)
+
+    def set_proposal_policy(self, changed: dict[str, Any], who: str = "") -> dict:
+        """Change what a proposal must have before it is merged.
+
+        changed: any of approvals, margin, regression, looks, wrong, agreement; fractions: see proposal_policy.Policy.
+        """
+        from assay.curation.versioning.proposal_policy import set_policy
+
+        return set_policy(self, changed, who or getpass.getuser())
 
     def rename_class(
         self, old: str, new: str, who: str = "", why: str = "", dry: bool = False

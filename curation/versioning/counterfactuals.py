@@ -52,7 +52,7 @@ def read_counterfactual(bench: Bench, text: str) -> pd.DataFrame:
 
 
 def draw_random_alike(
-    frame: pd.DataFrame, flagged: pd.DataFrame, n: int, seed: int
+    frame: pd.DataFrame, flagged: pd.DataFrame, n: int, seed: int | str
 ) -> pd.DataFrame:
     """Draw n random kept train samples with the class mix of `flagged`.
 
@@ -67,7 +67,7 @@ def draw_random_alike(
     return draw
 
 
-def draw_flagged(flagged: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+def draw_flagged(flagged: pd.DataFrame, n: int, seed: int | str) -> pd.DataFrame:
     """Draw n of the flagged labels, whose class mix a control has."""
     draw = (
         flagged.iloc[shuffled_rows(flagged.index, "class mix of a control", seed)[:n]].copy()

@@ -67,7 +67,7 @@ def refuse_merge(name: str, judged: pd.DataFrame) -> UserError:
     why = f"; approvals of {format_count(void, 'change')} are void, edited since" if void else ""
     return UserError(
         f"expected approved changes in {name}, found {found}{why}",
-        f"look at it, and approve it: assay proposal approve {name} --by NAME",
+        f"look at it, and approve it: assay proposal approve {name} --who NAME",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from assay.curation.errors import UserError
+from assay.curation.errors import UnknownName, UserError
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning.rules import append_rule
 
@@ -38,11 +38,15 @@ def read_policy(bench: Bench) -> Policy:
     return Policy(**{f.name: rule[f.name] for f in fields(Policy) if f.name in rule})
 
 
-def set_policy(bench: Bench, who: str, **changed: Any) -> dict:
+def set_policy(bench: Bench, changed: dict[str, Any], who: str) -> dict:
     """Change the policy: a rule in the log.
 
     changed: fields of Policy. Returns {batch: None where it is so already, ...: the policy}."""
-    now = read_policy(bench)
+    now, known = read_policy(bench), [f.name for f in fields(Policy)]
+    for name in changed:
+        if name not in known:
+            hint = f"there are {', '.join(known)}"
+            raise UnknownName(f"expected a requirement, found {name!r}", hint, name, known)
     policy = Policy(**asdict(now) | changed)
     check_policy(policy)
     batch = None if policy == now else append_rule(bench, dict(name=RULE) | asdict(policy), who)

@@ -21,7 +21,7 @@ from assay.pipelines.cli.verbs import Verbs
 HEADINGS = {
     "Data in, data out": "demo data split scan estimate",
     "Find and mend wrong labels": "review samples views assign issues duplicates opinion audit reviewers classes",
-    "What was done, and versions": "log undo versions",
+    "What was done, and versions": "log undo versions proposals",
     "Prove what it was worth": "experiments gates",
     "Find what is missing": "gaps map selection disagreements triggers",
     "Look at it in a browser": "app fiftyone docs",

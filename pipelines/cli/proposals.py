@@ -1,0 +1,409 @@
+"""The verb proposal: changes that stand beside the data until they are merged."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from assay import curation
+from assay.curation import Bench
+from assay.curation.errors import UserError
+from assay.curation.text import format_count
+from assay.pipelines.cli.output import (
+    draw_table,
+    open_bench,
+    print_line,
+    print_result,
+    progress_bar,
+    save_table,
+    to_json_rows,
+)
+from assay.pipelines.cli.verbs import Verbs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.curation.versioning.proposals import Proposal
+
+COLUMNS = [
+    "name",
+    "status",
+    "title",
+    "who",
+    "labeller",
+    "changes",
+    "samples",
+    "approvals",
+    "checks",
+]
+
+
+def manage_proposals(args: argparse.Namespace) -> int | None:
+    """Propose changes, look at them, approve, check and merge them.
+
+    Nothing of a proposal counts before its merge. check exits with 1 where the policy is not met, merge too.
+    """
+    return ACTIONS[args.action](args, open_bench(args))
+
+
+def open_proposal(args: argparse.Namespace, bench: Bench) -> None:
+    """Open a proposal from a file, stdin, a batch, a copy or FiftyOne."""
+    from assay.curation.versioning import proposal_sources
+
+    given = [*args.words, *filter(None, (args.batch, args.from_)), *["FiftyOne"] * args.fiftyone]
+    if len(given) != 1:
+        raise UserError(
+            f"expected one source of changes, found {len(given)}",
+            "say FILE, - for stdin, --batch BATCH, --from BENCH or --fiftyone",
+        )
+    left: dict[str, int] = {}
+    if args.batch:
+        changes, left = proposal_sources.read_batch_decisions(bench, args.batch)
+    elif args.from_:
+        other = curation.open(args.from_)
+        changes, left = proposal_sources.read_copy_decisions(bench, other)
+    elif args.fiftyone:
+        changes, left = read_fiftyone(args, bench)
+    else:
+        changes = read_file(args.words[0])
+    opened = bench.propose(args.title, changes, args.who, args.labeller, given[0], args.new_class)
+    for why, n in left.items():
+        print_line(args, f"note: {format_count(n, 'sample')} left out: {why}")
+    print_line(
+        args,
+        f"{opened.name}: {format_count(opened.n_changes, 'change')} of "
+        f"{format_count(opened.n_samples, 'sample')} proposed; the data is as it was",
+    )
+    print_result(
+        args,
+        describe(opened) | dict(left_out=left),
+        f"assay proposal show {opened.name} --html look.html -b {bench.given}",
+        schema="proposal-open",
+    )
+
+
+def read_file(name: str) -> pd.DataFrame:
+    """Read decisions from a CSV, a Parquet file, or - for stdin."""
+    from assay.curation.versioning.proposal_sources import read_decision_file
+
+    if name != "-":
+        return read_decision_file(name)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "stdin"
+        file.write_bytes(sys.stdin.buffer.read())
+        return read_decision_file(file)
+
+
+def read_fiftyone(args: argparse.Namespace, bench: Bench) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Read what people changed in FiftyOne; there it waits as it is until it is pulled."""
+    from assay.pipelines.fiftyone import changes, sync
+    from assay.pipelines.fiftyone import dataset as datasets
+
+    if not (datasets.fiftyone_folder(bench) / "pushed.npz").exists():
+        raise UserError(
+            "expected a bench that was shown in FiftyOne, found one that never was",
+            f"run: assay fiftyone -b {bench.given}",
+        )
+    fo, _ = datasets.connect_database(bench, args.trust)
+    dataset = datasets.open_dataset(bench, fo)
+    pushed = sync.PushedSamples(bench, dataset)
+    found = sync.find_changes(bench, dataset, pushed, args.new_class)
+    take = found[found.verdict == "apply"]
+    rest = found.drop(take.index)
+    if not len(take):
+        raise UserError(
+            f"expected changes in FiftyOne, found none that can be proposed and {len(rest):,} others",
+            f"assay fiftyone --pull -b {bench.given} shows these",
+        )
+    return changes.make_decisions(take), rest.verdict.value_counts().to_dict()
+
+
+def list_proposals(args: argparse.Namespace, bench: Bench) -> None:
+    """List all proposals."""
+    import pandas as pd
+
+    rows = [describe(p) for p in bench.proposals()]
+    if args.json:
+        return print_result(args, rows, schema="proposal")
+    if rows:
+        frame = pd.DataFrame(rows)
+        draw_table(frame.assign(approvals=frame.approvals.map(", ".join)), COLUMNS)
+    then = f"assay proposal show {rows[-1]['name']} -b {bench.given}" if rows else ""
+    print_result(args, None, then or f"assay proposal open FILE --title '...' -b {bench.given}")
+
+
+def show_proposal(args: argparse.Namespace, bench: Bench) -> None:
+    """Show who proposes what and why, and what to look at first."""
+    from assay.pipelines.reports import proposal_summary
+
+    name = one_name(args)
+    about, judged = proposal_summary.describe_proposal(bench, name)
+    if args.html:
+        proposal_summary.write_proposal_sheet(bench, name, args.html)
+        print_line(args, f"pictures in {args.html}")
+    write_markdown(args, about)
+    save_table(args, judged.assign(approved_by=judged.approved_by.map(", ".join)))
+    print_line(args, f"{about['name']}: {about['title']}")
+    for line in proposal_summary.describe_lines(about):
+        print_line(args, line)
+    for row in about["classes"][:12]:
+        print_line(args, f"  {row['from']} -> {row['to']}: {row['changes']:,}")
+    for reason in about["reasons"][:5]:
+        print_line(args, f"  why: {reason['why']} ({reason['changes']:,})")
+    for row in about["conflicts"][:5]:
+        stands = f"{row['stands']} stands by {row['by']}"
+        print_line(args, f"  conflict {row['sample'][:12]}: {stands}, asked {row['asked']}")
+    for event in about["events"]:
+        some = "" if event["samples"] is None else f" {format_count(event['samples'], 'sample')}"
+        print_line(args, f"  {event['event']}{some} by {event['who']}: {event['text']}")
+    if args.looks:
+        for sample in about["looks"]["samples"]:
+            print_line(args, sample)
+    print_result(
+        args,
+        about,
+        f"assay proposal check {name} -b {bench.given}; approve {name} --who NAME",
+        schema="proposal-show",
+    )
+
+
+def write_markdown(args: argparse.Namespace, about: dict, judgement: dict | None = None) -> None:
+    """Write --markdown, where it was asked for."""
+    from assay.pipelines.reports import proposal_summary
+    from assay.pipelines.reports.templates import write_page
+
+    if args.markdown:
+        text = proposal_summary.write_markdown(about, judgement)
+        write_page(text.encode("utf-8", "replace"), args.markdown)
+        print_line(args, f"Markdown in {args.markdown}")
+
+
+def comment_proposal(args: argparse.Namespace, bench: Bench) -> None:
+    """Say something about a proposal."""
+    name, *words = args.words or [""]
+    proposal = bench.comment_proposal(name, " ".join(words) or args.text, args.who)
+    print_said(args, bench, proposal, "comment stored")
+
+
+def vote(args: argparse.Namespace, bench: Bench) -> None:
+    """Approve or reject a proposal, or some of its samples."""
+    name = one_name(args)
+    samples = args.samples
+    if args.where:
+        found = set(bench.samples(where=args.where, columns=[])["sample"])
+        mine = bench.proposal_changes(name)["sample"]
+        samples = [s for s in mine.unique() if s in found and (samples is None or s in samples)]
+    act = bench.approve_proposal if args.action == "approve" else bench.reject_proposal
+    proposal = act(name, args.who, samples, args.text)
+    done = "approved" if args.action == "approve" else "rejected"
+    part = "all of it" if samples is None else format_count(len(set(samples)), "sample")
+    own = args.action == "approve" and args.who == proposal.author
+    note = "; it is your own, so that does not count" if own else ""
+    print_said(args, bench, proposal, f"{part} {done} by {args.who}{note}")
+
+
+def close_proposal(args: argparse.Namespace, bench: Bench) -> None:
+    """End a proposal without merging it."""
+    proposal = bench.close_proposal(one_name(args), args.who, args.text)
+    print_said(args, bench, proposal, "closed; the data is as it was")
+
+
+def print_said(args: argparse.Namespace, bench: Bench, proposal: Proposal, done: str) -> None:
+    """Print what was said of a proposal."""
+    print_line(args, f"{proposal.name}: {done}")
+    then = f"assay proposal check {proposal.name} -b {bench.given}"
+    print_result(args, describe(proposal), then, schema=f"proposal-{args.action}")
+
+
+def check_proposal(args: argparse.Namespace, bench: Bench) -> int:
+    """Measure a proposal, and judge it by the policy."""
+    from assay.pipelines.evaluation import proposal_checks
+    from assay.pipelines.reports import proposal_summary
+
+    name = one_name(args)
+    with progress_bar("measuring"):
+        out = proposal_checks.check_proposal(bench, name, args.who)
+    if args.markdown:
+        write_markdown(args, proposal_summary.describe_proposal(bench, name)[0], out)
+    print_checks(args, out)
+    then = f"assay proposal merge {name} -b {bench.given}"
+    if not out["passed"]:
+        then = f"assay proposal show {name} -b {bench.given}"
+    print_result(args, out, then, schema="proposal-check", passed=out["passed"])
+    return int(not out["passed"])
+
+
+def print_checks(args: argparse.Namespace, out: dict) -> None:
+    """Print each check, and what changes of the classes."""
+    for c in out["checks"]:
+        print_line(args, f"{'pass' if c['passed'] else 'FAIL'}  {c['check']}: {c['reason']}")
+    for row in (out["measured"] or {}).get("classes", [])[:12]:
+        print_line(args, f"  {row['class']}: {row['before']:,} -> {row['after']:,} in train")
+
+
+def merge_proposal(args: argparse.Namespace, bench: Bench) -> int:
+    """Merge what was approved, if the policy is met."""
+    from assay.curation.versioning.proposal_merge import describe_conflicts
+    from assay.pipelines.evaluation import proposal_checks
+
+    name = one_name(args)
+    with progress_bar("measuring"):
+        judgement, merged = proposal_checks.merge_proposal(bench, name, args.who)
+    print_checks(args, judgement)
+    if merged is None:
+        print_line(args, f"{name} is not merged: the policy is not met")
+        out = judgement | dict(batch=None, edits=0, left_out=[], rescored=False)
+        then = f"assay proposal show {name} -b {bench.given}"
+        print_result(args, out, then, schema="proposal-merge", passed=False)
+        return 1
+    edits = f"{format_count(merged.edits, 'edit')} on {format_count(merged.samples, 'sample')}"
+    print_line(args, f"{merged.batch}: {edits}")
+    for status, n in merged.left.status.value_counts().items():
+        print_line(args, f"note: {format_count(n, 'change')} left out: {status}")
+    for line in describe_conflicts(merged.left):
+        print_line(args, f"  {line}")
+    left = merged.left[["sample", "field", "value", "stands", "status", "last_who"]]
+    out = judgement | dict(
+        batch=merged.batch,
+        edits=merged.edits,
+        left_out=to_json_rows(left),
+        rescored=merged.rescored,
+    )
+    then = f"assay undo {merged.batch} -b {bench.given} takes it back"
+    print_result(args, out, then, schema="proposal-merge")
+    return 0
+
+
+def change_policy(args: argparse.Namespace, bench: Bench) -> None:
+    """Show the policy, or change what is said of it."""
+    from dataclasses import asdict
+
+    from assay.curation.versioning.proposal_policy import read_policy, set_policy
+
+    said = {n: getattr(args, n) for n in ("approvals", "look_at") if getattr(args, n) is not None}
+    said = {dict(look_at="looks").get(n, n): v for n, v in said.items()}
+    for name in ("margin", "wrong", "agreement"):
+        if (value := getattr(args, name)) is not None:
+            said[name] = None if value < 0 else value / 100
+    out = (
+        set_policy(bench, said, args.who) if said else dict(batch=None) | asdict(read_policy(bench))
+    )
+    margin = (
+        "no margin" if out["margin"] is None else f"a gain surely above -{100 * out['margin']:g}"
+    )
+    agree = "" if out["agreement"] is None else f", the probe agrees with {out['agreement']:.0%}"
+    looks = (
+        f", {out['looks']:,} random looks that show under {out['wrong']:.0%} wrong"
+        if out["looks"]
+        else ""
+    )
+    print_line(
+        args,
+        f"policy: {format_count(out['approvals'], 'approval')}, {margin}, no regression set falls, "
+        f"nothing leaks{looks}{agree}",
+    )
+    print_result(args, out, f"assay proposal list -b {bench.given}", schema="proposal-policy")
+
+
+def describe(proposal: Proposal) -> dict:
+    """Describe a proposal without its changes."""
+    from assay.pipelines.reports.proposal_summary import describe_head
+
+    return describe_head(proposal)
+
+
+def one_name(args: argparse.Namespace) -> str:
+    """The one proposal that is named."""
+    if len(args.words) != 1:
+        raise UserError(
+            f"expected the name of one proposal, found {len(args.words)}",
+            f"as in: assay proposal {args.action} p1",
+        )
+    return args.words[0]
+
+
+ACTIONS = dict(
+    list=list_proposals,
+    open=open_proposal,
+    show=show_proposal,
+    comment=comment_proposal,
+    approve=vote,
+    reject=vote,
+    check=check_proposal,
+    merge=merge_proposal,
+    close=close_proposal,
+    policy=change_policy,
+)
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb proposal."""
+    verb = verbs.add("proposal", manage_proposals, who=True, csv=True)
+    verb.add_argument("action", choices=list(ACTIONS), help="what to do")
+    verb.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="open FILE (or - for stdin), show NAME, comment NAME TEXT, approve NAME, reject NAME, "
+        "check NAME, merge NAME, close NAME",
+    )
+    verb.add_argument("--title", default="", help="what it is about (open)")
+    verb.add_argument(
+        "--labeller", default="", metavar="NAME", help="the rule, model or agent whose it is (open)"
+    )
+    verb.add_argument("--batch", metavar="BATCH", help="propose a batch of the log again (open)")
+    verb.add_argument(
+        "--from", dest="from_", metavar="BENCH", help="propose what a copy says otherwise (open)"
+    )
+    verb.add_argument(
+        "--fiftyone", action="store_true", help="propose what was changed in FiftyOne (open)"
+    )
+    verb.add_argument(
+        "--trust", action="store_true", help="take FiftyOne's database as it came with the bench"
+    )
+    verb.add_argument(
+        "--new-class",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a class that is new on purpose (open)",
+    )
+    verb.add_argument(
+        "--samples", nargs="+", metavar="SAMPLE", help="only these samples (approve, reject)"
+    )
+    verb.add_argument(
+        "--where", default="", metavar="CONDITION", help="only what it finds (approve, reject)"
+    )
+    verb.add_argument("--text", default="", help="why (approve, reject, close)")
+    verb.add_argument("--html", metavar="FILE", help="write a page of pictures (show)")
+    verb.add_argument(
+        "--markdown", metavar="FILE", help="write it for a code forge's pull request (show, check)"
+    )
+    verb.add_argument(
+        "--looks", action="store_true", help="list the random samples to look at first (show)"
+    )
+    verb.add_argument("--approvals", type=int, metavar="N", help="people who must approve (policy)")
+    verb.add_argument(
+        "--margin",
+        type=float,
+        metavar="POINTS",
+        help="the gain must surely not be below minus this (policy; -1: not asked)",
+    )
+    verb.add_argument(
+        "--look-at", type=int, metavar="N", help="random samples to look at first (policy)"
+    )
+    verb.add_argument(
+        "--wrong",
+        type=float,
+        metavar="PERCENT",
+        help="these must show that fewer are wrong (policy)",
+    )
+    verb.add_argument(
+        "--agreement",
+        type=float,
+        metavar="PERCENT",
+        help="of its labels the probe must surely say so many (policy; -1: not asked)",
+    )
