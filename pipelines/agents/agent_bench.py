@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,11 +15,8 @@ from assay.curation.splits import LOCKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     import pandas as pd
-
-from contextlib import contextmanager
 
 
 class Arguments(BaseModel, extra="forbid", strict=True):

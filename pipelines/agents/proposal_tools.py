@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from assay.curation.errors import UserError
-from assay.curation.versioning.decision_cells import DECISIONS
 from assay.curation.text import MAX_NAME, MAX_TEXT, format_count
+from assay.curation.versioning.decision_cells import DECISIONS
 from assay.curation.versioning.proposals import (
     Proposal,
     comment_proposal,

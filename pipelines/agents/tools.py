@@ -53,7 +53,8 @@ class Reply(NamedTuple):
 TOOLS = [
     Tool(
         "show_status",
-        "Counts of samples by split, label and review, open issues, versions, runs. Test and guard samples are counted by split alone.",
+        "Counts of samples by split, label and review, open issues, versions, runs. "
+        "Test and guard samples are counted by split alone.",
         Arguments,
         bench_tools.show_status,
     ),
@@ -65,19 +66,22 @@ TOOLS = [
     ),
     Tool(
         "find_samples",
-        "Find samples by a condition as after WHERE in SQL, such as: split = 'train' and score < 0.2. Columns of labels, scores and issues are null for test and guard.",
+        "Find samples by a condition as after WHERE in SQL, such as: split = 'train' and score < 0.2. "
+        "Columns of labels, scores and issues are null for test and guard.",
         sample_tools.FindSamples,
         sample_tools.find_samples,
     ),
     Tool(
         "query_samples",
-        "Answer one SELECT over the table samples, whose columns list_columns names. It reaches no other table, file or network, and has 10 seconds.",
+        "Answer one SELECT over the table samples, whose columns list_columns names. "
+        "It reaches no other table, file or network, and has 10 seconds.",
         sample_tools.QuerySamples,
         sample_tools.run_query,
     ),
     Tool(
         "show_sample",
-        "One sample: its columns, what the scan found about it, and its picture or text. Of test and guard: picture, key and metadata.",
+        "One sample: its columns, what the scan found about it, and its picture or text. "
+        "Of test and guard: picture, key and metadata.",
         sample_tools.ShowSample,
         sample_tools.show_sample,
     ),
@@ -89,7 +93,8 @@ TOOLS = [
     ),
     Tool(
         "list_gaps",
-        "Where data are missing or the model is wrong more often than elsewhere, ranked by validation errors, with intervals.",
+        "Where data are missing or the model is wrong more often than elsewhere, "
+        "ranked by validation errors, with intervals.",
         bench_tools.ListGaps,
         bench_tools.list_gaps,
     ),
@@ -114,7 +119,8 @@ TOOLS = [
     ),
     Tool(
         "propose_changes",
-        "Propose labels, drops, splits or tags of samples. All changes must be possible, or nothing is stored. Nothing of the data changes before people approve and merge it. Samples of test and guard are refused.",
+        "Propose labels, drops, splits or tags of samples. All changes must be possible, or nothing is stored. "
+        "Nothing of the data changes before people approve and merge it. Samples of test and guard are refused.",
         proposal_tools.Propose,
         proposal_tools.propose_changes,
         acts=True,
@@ -128,14 +134,16 @@ TOOLS = [
     ),
     Tool(
         "start_scan",
-        "Scan the samples in the background: embeddings, neighbours, suspect labels, issues. One scan at a time; show_jobs tells how far it is.",
+        "Scan the samples in the background: embeddings, neighbours, suspect labels, issues. "
+        "One scan at a time; show_jobs tells how far it is.",
         job_tools.StartScan,
         job_tools.start_scan,
         acts=True,
     ),
     Tool(
         "start_experiment",
-        "Train architectures on versions in the background, with several seeds, and write the report. One experiment at a time; show_jobs tells how far it is.",
+        "Train architectures on versions in the background, with several seeds, and write the report. "
+        "One experiment at a time; show_jobs tells how far it is.",
         job_tools.StartExperiment,
         job_tools.start_experiment,
         acts=True,

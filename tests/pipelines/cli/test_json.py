@@ -26,6 +26,7 @@ ELSEWHERE = {
     "fiftyone": "tests/pipelines/fiftyone",
     "fiftyone-pull": "tests/pipelines/fiftyone",
     "fiftyone-export": "tests/pipelines/fiftyone",
+    "mcp": "tests/pipelines/agents",
 }
 
 
