@@ -11,6 +11,7 @@ from pydantic import Field
 
 from assay.curation.errors import NotScanned
 from assay.pipelines.agents.agent_bench import AgentBench, Answer, Arguments, to_rows
+from assay.pipelines.agents.data_marking import unescape_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,8 +106,8 @@ def list_gaps(agents: AgentBench, asked: ListGaps, agent: str) -> Answer:
 
 def compare_versions(agents: AgentBench, asked: CompareVersions, agent: str) -> Answer:
     """List what one version has that another has not."""
-    found = agents.bench.diff(asked.a, asked.b)
-    locked = agents.find_locked(asked.a, asked.b)
+    a, b = unescape_text(asked.a), unescape_text(asked.b)
+    found, locked = agents.bench.diff(a, b), agents.find_locked(a, b)
     parts: dict[str, Any] = {}
     for name in LISTED:
         rows = found[name]
@@ -115,7 +116,7 @@ def compare_versions(agents: AgentBench, asked: CompareVersions, agent: str) -> 
         parts[name] = dict(n=len(rows), rows=to_rows(rows.head(asked.limit)))
     renamed = to_rows(found["renamed"][["from", "to"]])
     left = "labels, tags, comings and goings of test and guard samples"
-    return Answer(dict(a=asked.a, b=asked.b, left_out=left, renamed=renamed) | parts)
+    return Answer(dict(a=a, b=b, left_out=left, renamed=renamed) | parts)
 
 
 def list_runs(agents: AgentBench, asked: ListRuns, agent: str) -> Answer:

@@ -57,6 +57,8 @@ def list_columns(agents: AgentBench, asked: Arguments, agent: str) -> Answer:
 def find_samples(agents: AgentBench, asked: FindSamples, agent: str) -> Answer:
     """Find samples by a condition, sorted."""
     given = asked.model_dump()
+    if asked.columns is not None:
+        given["columns"] = [unescape_text(name) for name in asked.columns]
     with agents.open_table():
         rows = agents.bench.samples(**given)
     told = {name: rows.attrs[name] for name in ("found", "locked", "notes")}

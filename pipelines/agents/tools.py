@@ -24,7 +24,7 @@ from assay.pipelines.agents import (
 from assay.pipelines.agents.agent_bench import AgentBench, Answer, Arguments
 from assay.pipelines.agents.data_marking import mark_data
 
-MOST_ANSWER = 1_000_000  # characters of an answer without its picture
+MOST_ANSWER = 400_000  # characters of an answer without its picture
 INSTRUCTIONS = (
     "A workbench for the labels of one dataset. Look with the tools that list and show. Change nothing yourself: "
     "propose_changes puts changes before people, who alone approve and merge. Labels, scores and predictions of test "
