@@ -346,8 +346,8 @@ def bench_folder() -> Iterator[str]:
     yield "| table | what it holds | columns |\n|---|---|---|"
     for table, columns in list_columns().items():
         yield f"| `{table}` | {TABLES[table]} | {', '.join(f'`{column}`' for column in columns)} |"
-    yield "\nAn edit's `field` is label, keep, split, tag, rule, schema or place. Its `value` is JSON."
-    yield "Its `verdict` is set, confirm or unsure. Its `kind` is import, edit, audit, scan, undo, redo, revert, merge, guard, ..."
+    yield "\nAn edit's `field` is label, keep, split, tag, rule, schema, place or proposal. Its `value` is JSON."
+    yield "Its `verdict` is set, confirm or unsure. Its `kind` is import, edit, audit, scan, undo, redo, revert, merge, guard, proposal, labeller, ..."
 
 
 def list_columns() -> dict[str, list[str]]:

@@ -84,13 +84,16 @@ def find_judged(
 
     frame = proposals.find_changes(con, proposal)
     standing = states.read_current_values(con, frame["sample"].unique())
-    there = frame["sample"].isin(standing.index).to_numpy()
+    at = standing.index.get_indexer(frame["sample"])
+    there = at >= 0
     frame["slot"] = [
         f if f != "tag" else f"tag:{json.loads(v)['name']}"
         for f, v in zip(frame.field, frame.value)
     ]
+    found = proposals.read_slots(standing, frame[there])
+    written = {value: json.dumps(value) for value in set(found)}
     stands = pd.Series(None, frame.index, object)
-    stands[there] = [json.dumps(v) for v in proposals.read_slots(standing, frame[there])]
+    stands[there] = [written[value] for value in found]
     register_values(con, "wanted", frame["sample"].unique().tolist())
     last = con.execute(LAST).df().set_index(["sample", "slot"])
     last = last.reindex(pd.MultiIndex.from_frame(frame[["sample", "slot"]]))
@@ -99,10 +102,11 @@ def find_judged(
     frame["stands"], frame["last_who"] = stands, last.who.to_numpy(object)
     frame["approved_by"], frame["rejected_by"], frame["void"] = voted
     edited = is_later(seq, ts, proposal.upto, proposal.opened) | (stands != frame.was).to_numpy()
-    split = standing.split.reindex(frame["sample"]).to_numpy(object)
-    enough = np.array([len(set(by) - {proposal.author}) >= needed for by in voted[0]], bool)
+    locked = standing.split.isin(LOCKED).to_numpy()[at] & there
+    counts = {by: len(set(by) - {proposal.author}) >= needed for by in set(voted[0])}
+    enough = np.array([counts[by] for by in voted[0]], bool)
     frame["status"] = np.select(
-        [~there | edited, np.isin(split, LOCKED), [bool(by) for by in voted[1]], enough],
+        [~there | edited, locked, [bool(by) for by in voted[1]], enough],
         ["conflict", "locked", "rejected", "approved"],
         "waiting",
     )
@@ -159,11 +163,11 @@ def draw_first_looks(proposal: Proposal, samples: Iterable[str], n: int) -> list
     return shuffle_samples(dict.fromkeys(samples), f"proposal {proposal.uid}")[:n]
 
 
-def count_looks(proposal: Proposal, samples: Iterable[str], n: int) -> tuple[int, int, int]:
+def count_looks(proposal: Proposal, samples: Iterable[str], n: int) -> tuple[list[str], int, int]:
     """Count what people said of the first n random samples of a proposal.
 
-    Returns (asked, looked at, found wrong). Only who names a sample has looked at it, and never the author. What
-    anybody rejected is wrong.
+    Returns (these samples, how many were looked at, and found wrong). Only who names a sample has looked at it, and
+    never the author. What anybody rejected is wrong.
     """
     drawn = draw_first_looks(proposal, samples, n)
     said: dict[tuple[str, str], bool] = {}
@@ -175,4 +179,4 @@ def count_looks(proposal: Proposal, samples: Iterable[str], n: int) -> tuple[int
         if who != proposal.author:
             words.setdefault(sample, []).append(wrong)
     looked = [any(words[s]) for s in drawn if s in words]
-    return len(drawn), len(looked), sum(looked)
+    return drawn, len(looked), sum(looked)

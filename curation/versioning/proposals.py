@@ -273,6 +273,8 @@ def find_changes(con: duckdb.DuckDBPyConnection, proposal: Proposal) -> pd.DataF
     """Read the changes of a proposal from the log."""
     names = offer_names(con)
     frame = con.execute(CHANGES, [proposal.uid]).df()
+    for column in ("sample", "field", "value", "was", "verdict", "why", "who"):
+        frame[column] = frame[column].astype(object)  # texts of Arrow are slow to go through
     if names.renames:
         is_label = frame.field == "label"
         for column in ("value", "was"):

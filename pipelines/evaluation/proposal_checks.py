@@ -143,7 +143,8 @@ def check_looks(proposal: Proposal, judged: pd.DataFrame, policy: Policy) -> dic
 
     The first samples of its own random order, as many as the policy asks: a fixed number, so that nobody looks until
     it fits."""
-    asked, looked, wrong = count_looks(proposal, judged["sample"], policy.looks)
+    drawn, looked, wrong = count_looks(proposal, judged["sample"], policy.looks)
+    asked = len(drawn)
     if looked < asked:
         todo = f"`assay proposal show {proposal.name} --looks` lists them"
         why = (

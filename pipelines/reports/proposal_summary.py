@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from assay.curation.errors import NotScanned
+from assay.curation.features.scan_settings import is_scanned
 from assay.curation.label_quality import live
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import END
@@ -18,7 +18,7 @@ from assay.curation.versioning.class_names import offer_names
 from assay.curation.versioning.pointers import register_values
 from assay.curation.versioning.proposal_merge import show
 from assay.curation.versioning.proposal_policy import read_policy
-from assay.curation.versioning.proposal_votes import count_looks, draw_first_looks, find_judged
+from assay.curation.versioning.proposal_votes import count_looks, find_judged
 from assay.curation.versioning.proposals import Proposal, find_proposal
 from assay.curation.versioning.votes import VOTES
 from assay.pipelines.reports.contact_sheet import draw_page
@@ -47,8 +47,8 @@ def describe_proposal(bench: Bench, name: str) -> tuple[dict, pd.DataFrame]:
         offer_names(con)
         register_values(con, "wanted", judged["sample"].unique().tolist())
         votes = con.execute(VOTED, dict(upto=END)).df()
-    asked = max(policy.looks, FIRST)
-    drawn, looked, wrong = count_looks(proposal, judged["sample"], asked)
+    most = max(policy.looks, FIRST)
+    drawn, looked, wrong = count_looks(proposal, judged["sample"], most)
     labels = judged[judged.field == "label"]
     pairs = labels.groupby(["was", "value"], sort=False).size().sort_values(ascending=False)
     ended = [e.about.get("batch") for e in proposal.select_events("merge")]
@@ -63,10 +63,10 @@ def describe_proposal(bench: Bench, name: str) -> tuple[dict, pd.DataFrame]:
         ],
         reasons=[dict(why=w, changes=n) for w, n in list(count(judged.why).items())[:12] if w],
         looks=dict(
-            asked=drawn,
+            asked=len(drawn),
             looked=looked,
             rejected=wrong,
-            samples=draw_first_looks(proposal, judged["sample"], asked),
+            samples=drawn,
         ),
         people=find_other_votes(proposal, labels, votes),
         probe=find_probe_doubts(bench, labels),
@@ -111,10 +111,10 @@ def count(column: pd.Series) -> dict[str, int]:
 
 def find_other_votes(proposal: Proposal, labels: pd.DataFrame, votes: pd.DataFrame) -> dict:
     """Find the changes that another person's last word contradicts."""
-    asked = labels.set_index("sample").value.map(json.loads)
-    votes = votes[votes.who != proposal.author]
-    votes = votes.assign(asked=asked.reindex(votes["sample"]).to_numpy(object))
-    votes = votes[votes.asked.notna() & (votes.label != votes.asked)]
+    votes = votes[(votes.who != proposal.author) & votes["sample"].isin(labels["sample"])]
+    asked = labels.set_index("sample").value[votes["sample"]]
+    votes = votes.assign(asked=[json.loads(value) for value in asked])
+    votes = votes[votes.label != votes.asked]
     rows = [
         dict(sample=r.sample, who=r.who, said=r.label if isinstance(r.label, str) else "drop it", asked=r.asked)
         for r in votes.head(MOST).itertuples()
@@ -124,14 +124,14 @@ def find_other_votes(proposal: Proposal, labels: pd.DataFrame, votes: pd.DataFra
 
 def find_probe_doubts(bench: Bench, labels: pd.DataFrame) -> dict:
     """Find the changes to labels that the probe would not say; it has not seen them."""
+    if not is_scanned(bench):
+        return dict(n=None, judged=0, rows=[], why="nothing is scanned")
     moved = labels[labels.value != labels.was]
-    try:
-        found = live.label_scores(bench, "HEAD", scan_needed=False)
-    except NotScanned as e:
-        return dict(n=None, judged=0, rows=[], why=e.problem)
-    moved = moved[moved["sample"].isin(found.index)]
-    said = found.loc[moved["sample"]]
-    other = said.suggestion.to_numpy(object) != moved.value.map(json.loads).to_numpy(object)
+    found = live.label_scores(bench, "HEAD", scan_needed=False)
+    at = found.index.get_indexer(moved["sample"])
+    moved, said = moved[at >= 0], found.iloc[at[at >= 0]]
+    asked = moved.value.map({value: json.loads(value) for value in moved.value.unique()})
+    other = said.suggestion.to_numpy(object) != asked.to_numpy(object)
     doubted = moved[other].assign(
         said=said.suggestion.to_numpy(object)[other], confidence=said.confidence.to_numpy()[other]
     )
