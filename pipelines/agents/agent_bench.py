@@ -37,7 +37,6 @@ class AgentBench:
 
     bench: Bench
     lock: threading.RLock = field(default_factory=threading.RLock)
-    starting: threading.Lock = field(default_factory=threading.Lock)  # of a job
 
     @contextmanager
     def open_table(self) -> Iterator[SampleTable]:

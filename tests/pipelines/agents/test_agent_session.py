@@ -94,9 +94,9 @@ def test_a_scan_runs_once_and_edits_nothing(scanned, tmp_path):
     before = bench.rows("select max(seq) from edits")
 
     async def ask():
-        async with over_stdio(bench) as client:
+        async with over_stdio(bench) as client, over_stdio(bench) as other:
             first, second = await asyncio.gather(
-                *(client.call_tool("start_scan", dict(effort=0)) for _ in range(2))
+                *(c.call_tool("start_scan", dict(effort=0)) for c in (client, other))
             )
             until = time.monotonic() + 60
             while data_of(await client.call_tool("show_jobs", {}))["jobs"]:
