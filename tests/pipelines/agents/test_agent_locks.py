@@ -12,7 +12,7 @@ import pytest
 
 from assay.pipelines.agents.agent_bench import AgentBench
 from assay.pipelines.agents.tools import TOOLS, call_tool
-from tests.helpers import bench_of, copied, digits
+from tests.helpers import audit_of, bench_of, copied, digits
 from tests.mcp_clients import data_of, http_server, over_http
 
 QUERIES = [
@@ -69,14 +69,18 @@ def scanned(tmp_path_factory):
     return make(digits(300), tmp_path_factory.mktemp("locks"))
 
 
-@pytest.mark.slow
-def test_permuted_test_labels_change_no_answer(scanned, tmp_path):
-    found = digits(300)
+def permute_test_labels(found):
+    """The same table, its test labels in another order."""
     rows = found.index[found["split"] == "test"]
     mixed = np.random.default_rng(0).permutation(found.loc[rows, "label"])
     assert (mixed != found.loc[rows, "label"]).mean() > 0.5
     found.loc[rows, "label"] = mixed
-    other = make(found, tmp_path)
+    return found
+
+
+@pytest.mark.slow
+def test_permuted_test_labels_change_no_answer(scanned, tmp_path):
+    other = make(permute_test_labels(digits(300)), tmp_path)
     for one in (scanned, other):
         one.edit(one.queue(3)[["sample"]].assign(label="0"), "ann")
     said = []
@@ -88,6 +92,17 @@ def test_permuted_test_labels_change_no_answer(scanned, tmp_path):
         text = json.dumps([reply.told for reply in told]), [reply.jpeg for reply in told]
         said.append((text[0].replace(str(bench.path.parent), "HERE"), text[1]))
     assert said[0] == said[1]
+
+
+@pytest.mark.slow
+def test_what_an_audit_changed_is_in_no_comparison(tmp_path):
+    bench = bench_of(permute_test_labels(digits(300)), tmp_path / "made")
+    bench.commit("before", "ann")
+    first = bench.commits().name.iloc[0]
+    audit_of(bench, tmp_path / "sheet", 30)
+    assert len(bench.diff(first)["relabelled"]) > 10
+    told = call_tool(AgentBench(bench), "compare_versions", dict(a=first), "agent:x").told["data"]
+    assert told["relabelled"] == dict(n=0, rows=[]) and "test" in told["left_out"]
 
 
 def test_a_locked_sample_is_refused_whatever_is_proposed(scanned):
