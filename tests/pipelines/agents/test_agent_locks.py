@@ -109,7 +109,14 @@ def test_a_locked_sample_is_refused_whatever_is_proposed(scanned):
     state, agents = scanned.state(), AgentBench(scanned)
     sample = state.index[state["split"] == "test"][0]
     said = set()
-    for change in ({"label": str(n)} for n in range(10)):
+    others = (
+        dict(keep=True),
+        dict(keep=False),
+        dict(split="train"),
+        dict(tag="t"),
+        dict(verdict="confirm"),
+    )
+    for change in (*(dict(label=str(n)) for n in range(10)), *others):
         reply = call_tool(
             agents, "propose_changes", dict(title="t", changes=[dict(sample=sample) | change]), "a"
         )
