@@ -124,7 +124,10 @@ def list_issues(agents: AgentBench, sample: str, reviewed: bool) -> list[dict]:
 
 
 def load_picture(agents: AgentBench, state: Any) -> bytes | None:
-    """Encode a sample's image anew, at most SIDE pixels wide and high; None where it cannot be read."""
+    """Encode a sample's image anew, of SIDE pixels at most.
+
+    None where it cannot be read.
+    """
     uri = relocation.current_uri(agents.bench, state.index[0], state.uri.iloc[0])
     frame = state.assign(uri=uri, was="", now="", text="").reset_index(names="sample")
     return load_pictures(frame, agents.bench, SIDE)[0]["jpeg"]

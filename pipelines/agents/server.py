@@ -66,7 +66,10 @@ def describe_tool(tool: Tool) -> dict[str, Any]:
 
 
 def describe_reply(reply: Reply) -> dict[str, Any]:
-    """Describe a reply as the protocol has it: the same as text and as structure."""
+    """Describe a reply as the protocol has it.
+
+    It is there twice, as text and as structure.
+    """
     content = [dict(type="text", text=json.dumps(reply.told, ensure_ascii=False))]
     if reply.jpeg is not None:
         data = base64.b64encode(reply.jpeg).decode()

@@ -49,7 +49,10 @@ def start_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
 
 @contextmanager
 def lock_starts(bench: Bench) -> Iterator[None]:
-    """Let one start a task at a time, of all processes: of two at once, the second finds the first."""
+    """Let one process start a task at a time.
+
+    Of two that come at once the second finds the task of the first.
+    """
     permissions.make_folder(bench.path / "jobs")
     folder = os.open(bench.path / "jobs", os.O_RDONLY)
     try:
