@@ -1,4 +1,4 @@
-"""The bench as tools see it: what they share, and what is locked."""
+"""The bench as tools see it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AgentBench:
             yield self.bench.sample_table()
 
     def find_locked(self, *versions: str) -> set[str]:
-        """Find the samples that are of test or guard now, or were in some versions."""
+        """Find the samples of test or guard, now or in some versions."""
         found: set[str] = set()
         for version in ("HEAD", *versions):
             split = self.bench.state(version, columns=["split"])["split"]

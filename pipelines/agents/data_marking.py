@@ -57,7 +57,7 @@ def clean_value(value: Any, most: int = MOST_TEXT) -> Any:
 
 
 def escape_text(text: str, most: int = MOST_TEXT) -> str:
-    """Escape what could end a text, hide in it, or turn its line around."""
+    """Escape what could end a text, hide in it, or turn it around."""
     left = len(text) - most
     cut = f"\\... ({left:,} more)" if left > 0 else ""
     return ODD.sub(_escape, text[:most]) + cut

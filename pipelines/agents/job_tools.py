@@ -44,7 +44,10 @@ class StartExperiment(Arguments):
 
 
 def start_scan(agents: AgentBench, asked: StartScan, agent: str) -> Answer:
-    """Start a scan as the last one was; it holds out no sample, since that would be an edit."""
+    """Start a scan as the last one was.
+
+    It holds out no sample, since that would be an edit.
+    """
     effort, words = asked.effort, []
     if is_scanned(agents.bench):
         last = read_settings(agents.bench)
@@ -87,7 +90,7 @@ def write_plan(agents: AgentBench, text: str) -> Path:
 
 
 def start_report(agents: AgentBench, asked: Arguments, agent: str) -> Answer:
-    """Start the report of the last experiment; it becomes report.html of the bench."""
+    """Start the report of the last experiment: report.html of the bench."""
     return start(agents, "report")
 
 

@@ -1,4 +1,4 @@
-"""Tools that look at samples: by a condition, by a query, or one."""
+"""Tools that look at samples."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ UNNAMED = "unnamed"
 
 
 def name_agent(given: str | None) -> str:
-    """Name an agent in the log, so that it is taken for no person."""
+    """Name an agent so that it is taken for no person."""
     plain = re.sub(r"[^A-Za-z0-9 ._-]", "", given or "")[:60].strip()
     return f"agent:{plain or UNNAMED}"
 
@@ -91,10 +91,13 @@ def serve_stdio(bench: Bench) -> None:
 
 
 class HttpServer:
-    """A server over loopback HTTP, with a token that is made anew each time."""
+    """A server over loopback HTTP, with a token of its own."""
 
     def __init__(self, bench: Bench, port: int) -> None:
-        """Listen on the port, 0 for any free one; UserError where it is taken."""
+        """Listen on a port; UserError where it is taken.
+
+        0: any free one.
+        """
         self.bench, self.token = bench, secrets.token_urlsafe(24)
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The tools: what each is called, what it says of itself, and how it is called.
+"""The tools, and how they are called.
 
 Names, descriptions and errors are fixed texts. What an error has to say of the data stands under `data`.
 """
