@@ -31,7 +31,7 @@ STORY = (
     "docs/how-to/audit-the-test-set.md docs/how-to/keep-a-bench-safe.md docs/how-to/check-in-ci.md "
     "docs/how-to/find-gaps.md"
 ).split()
-WINDOWS = ("app", "docs", "fiftyone")  # verbs that stay open: read, and not run
+WINDOWS = ("app", "docs", "fiftyone", "mcp")  # verbs that stay open: read, and not run
 DEMO = re.compile(r"make demo\n```\n.*?```text\n(.*?)```", re.S)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
 SAVED = re.compile(r"Save this as `([^`]+)`[^`]*\Z")

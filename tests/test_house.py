@@ -34,7 +34,7 @@ pipelines.experiments
 pipelines.indexing
 pipelines.evaluation pipelines.estimates
 pipelines.reports
-pipelines.simulation
+pipelines.simulation pipelines.agents
 pipelines.cli
 app.server
 app.ui

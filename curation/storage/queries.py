@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MEMORY, DISK, ANSWER = 2 << 30, 4 << 30, 256 << 20  # bytes that a query may hold, spill, and answer
 START = 60  # seconds for its process to begin
 SCRIPT = Path(__file__).with_name("query_process.py")
+TABLES = "tables: samples edits commits runs issues"
 NARROW = "narrow the query: select fewer columns or rows"
 
 _copies, _copying = {}, threading.Lock()  # {bench's file: (which version of it, its copy)}
@@ -165,7 +166,7 @@ def raise_refusal(kind: str, what: str, query: str, memory: int) -> NoReturn:
         )
     raise UserError(
         f"expected a query over the bench alone, found: {what}",
-        "tables: samples edits commits runs issues",
+        TABLES,
     )
 
 

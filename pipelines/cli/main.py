@@ -26,6 +26,7 @@ HEADINGS = {
     "Prove what it was worth": "experiments gates",
     "Find what is missing": "gaps map selection disagreements triggers",
     "Look at it in a browser": "app fiftyone docs",
+    "Let agents look and propose": "mcp",
     "Keep a bench sound": "maintenance",
 }
 PLUGINS = "From plug-ins"

@@ -6,9 +6,12 @@ A task is a verb of the command line at work on a bench. Anybody can follow it (
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from assay.curation.errors import UserError
@@ -36,11 +39,27 @@ def start_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
 
     It returns when the task has begun. One task of a verb can be at work on a bench at a time; UserError where one is.
     """
-    process, file = launch_task(bench, verb, *arguments), task_file(bench, verb)
-    until = time.monotonic() + START
-    while not _has_begun(file) and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
+    with lock_starts(bench):
+        process, file = launch_task(bench, verb, *arguments), task_file(bench, verb)
+        until = time.monotonic() + START
+        while not _has_begun(file) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
     return process
+
+
+@contextmanager
+def lock_starts(bench: Bench) -> Iterator[None]:
+    """Let one process start a task at a time.
+
+    Of two that come at once the second finds the task of the first.
+    """
+    permissions.make_folder(bench.path / "jobs")
+    folder = os.open(bench.path / "jobs", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def launch_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:

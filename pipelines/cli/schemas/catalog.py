@@ -107,6 +107,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "trigger-caught": ("trigger list NAME", slices.TriggerCaught),
     "app": ("app", data.App),
     "docs": ("docs", data.Docs),
+    "mcp": ("mcp --http", data.Mcp),
     "fiftyone": ("fiftyone", data.FiftyOne),
     "fiftyone-pull": ("fiftyone --pull", data.FiftyOnePull),
     "fiftyone-export": ("fiftyone --export", data.FiftyOneExport),

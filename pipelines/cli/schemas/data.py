@@ -116,6 +116,14 @@ class Docs(Output):
     url: str = says("its address, of this machine alone")
 
 
+class Mcp(Output):
+    """Where agents are served; printed when a client can connect."""
+
+    url: str = says("its address, of this machine alone")
+    token: str = says("what a client sends: Authorization: Bearer TOKEN")
+    pid: int = says("the process that serves")
+
+
 class FiftyOne(Output):
     """What the FiftyOne App shows."""
 

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "fiftyone": "tests/pipelines/fiftyone",
     "fiftyone-pull": "tests/pipelines/fiftyone",
     "fiftyone-export": "tests/pipelines/fiftyone",
+    "mcp": "tests/pipelines/agents",
 }
 
 
@@ -218,6 +219,7 @@ def test_every_verb_is_refused_with_an_object(verb, tmp_path):
         "app": ["--link"],
         "docs": ["--port", "99999"],
         "estimate": ["--samples", "1e6"],
+        "mcp": ["--http"],
     }.get(verb, [])
     status, out, err = run_assay(verb, *words, "--json", "-b", tmp_path / "none")
     told = json.loads(out)
