@@ -33,7 +33,7 @@ pipelines.training
 pipelines.experiments
 pipelines.indexing
 pipelines.evaluation pipelines.estimates
-pipelines.reports
+pipelines.reports pipelines.comparison
 pipelines.simulation
 pipelines.cli
 app.server

@@ -93,8 +93,13 @@ class TestSetEvaluator:
     def __init__(self, bench: Bench, wanted: list[dict], labels: AuditedLabels):
         self.labels, self.seeds, self.diverged = labels, {}, {}
         self.task = task_of(bench)
-        self.undecided = np.flatnonzero(labels.given.index.isin(list(labels.doubted)))
         self.predicted = self.load_predictions(bench, wanted)
+        self.judge_answers()
+
+    def judge_answers(self) -> None:
+        """Judge what is predicted, and drop runs that diverged."""
+        labels = self.labels
+        self.undecided = np.flatnonzero(labels.given.index.isin(list(labels.doubted)))
         given, clean = labels.given.to_numpy(object), labels.clean.to_numpy(object)
         for cell, answers in self.predicted.items():
             self.drop_diverged(cell, self.mark(answers, given))
