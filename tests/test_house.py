@@ -33,7 +33,8 @@ pipelines.training
 pipelines.experiments
 pipelines.indexing
 pipelines.evaluation pipelines.estimates
-pipelines.reports pipelines.comparison
+pipelines.reports
+pipelines.comparison
 pipelines.simulation
 pipelines.cli
 app.server

@@ -97,7 +97,7 @@ def read_object(source: Any, what: str) -> Columns:
     """Read a frame, a series, an array, or a list of labels."""
     import pandas as pd
 
-    name = f"the {what} given"
+    name = f"the {what}"
     if isinstance(source, pd.Series) and isinstance(source.index, pd.RangeIndex):
         source = source.to_numpy()
     if isinstance(source, pd.Series):

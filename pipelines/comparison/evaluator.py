@@ -79,8 +79,20 @@ def align_models(models: list[Model], truth: Truth, missing_wrong: bool = False)
         if not (missing_wrong and absent.any())
         else {},
         about,
-        notes + describe_missing(about, len(truth.labels), len(kept), missing_wrong),
+        merge_notes(notes) + describe_missing(about, len(truth.labels), len(kept), missing_wrong),
     )
+
+
+def merge_notes(notes: list[str]) -> list[str]:
+    """Say once what holds of several files: 'a.csv, b.csv: ...'."""
+    files: dict[str, list[str]] = {}
+    for note in dict.fromkeys(notes):
+        file, _, rest = note.partition(": ")
+        files.setdefault(rest or note, []).append(file if rest else "")
+    return [
+        f"{', '.join(named[:3])}{' ...' * (len(named) > 3)}: {rest}" if named[0] else rest
+        for rest, named in files.items()
+    ]
 
 
 def encode_labels(labels: np.ndarray, rows: np.ndarray, lists: dict[str, int]) -> np.ndarray:
