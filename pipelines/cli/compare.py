@@ -90,7 +90,9 @@ def compare_files(args: argparse.Namespace) -> None:
         sheet = compare.make_audit_frame(out)
         write_csv(sheet, args.audit_list)
         print_line(args, f"{format_count(len(sheet), 'label')} to audit in {args.audit_list}")
-        then = f"fill in label or verdict (unsure) in {args.audit_list}, without a prediction in sight"
+        then = (
+            f"fill in label or verdict (unsure) in {args.audit_list}, without a prediction in sight"
+        )
     print_result(args, out, then, schema="compare-files")
 
 
@@ -102,7 +104,7 @@ def read_options(args: argparse.Namespace) -> CompareOptions:
         split=args.split or "test",
         by=args.by or [],
         classes=read_classes(args.classes) if args.classes else None,
-        missing="wrong" if args.missing_wrong else "leave out",
+        missing_wrong=args.missing_wrong,
         effect=args.effect,
         audit_most=args.audit_most,
     )

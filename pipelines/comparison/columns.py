@@ -115,6 +115,8 @@ def find_probabilities(
     They are called as classes, or by a prefix: prob_cat, p_cat.
     """
     known = {plain_name(c): c for c in classes}
+    named = find_named(columns, [*IDS, *SEEDS, *PREDICTED])
+    taken = {c for c in named if c not in classes} | {c for c in columns.cells if UNNAMED.fullmatch(c)}
     prefixed = {}
     for column in columns.cells:
         if (m := PREFIX.fullmatch(column.strip())) and is_numeric(columns.cells[column]):
@@ -127,15 +129,22 @@ def find_probabilities(
         for c in columns.cells
         if (c in classes or plain_name(c) in known) and is_numeric(columns.cells[c])
     }
+    numeric = [c for c in columns.cells if c not in taken and is_numeric(columns.cells[c])]
+    # classes that no label has stand beside those that some have
+    others = {c: c for c in numeric if c not in plain.values()}
+    if plain and others and sum_to_one(columns, numeric):
+        return plain | others, []
     if len(plain) > 1 and set(plain) >= set(classes):
         return plain, []
-    if len(plain) > 1:
-        lacks = sorted(set(classes) - set(plain))
-        return {}, [
-            f"{columns.name}: columns are called as some classes, but none as {', '.join(lacks[:3])}:"
-            " not read as probabilities"
-        ]
-    return {}, []
+    lacks = ", ".join(sorted(set(classes) - set(plain))[:3])
+    said = f"{columns.name}: columns are called as some classes, but none as {lacks}: not read as probabilities"
+    return {}, [said] if len(plain) > 1 else []
+
+
+def sum_to_one(columns: Columns, names: list[str]) -> bool:
+    """Whether the first rows of these columns sum to 1, which a count or a score would not."""
+    part = [[float(v if v is not None else "nan") for v in columns.cells[c][:20]] for c in names]
+    return len(names) > 1 and bool((abs(np.sum(part, 0) - 1) < 0.01).all())
 
 
 def is_numeric(cells: Sequence[Any]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.curation.errors import UserError
 from assay.curation.predictions import runs
-from assay.curation.review import label_noise, progress
+from assay.curation.review import label_noise
 from assay.curation.statistics import contrasts
 from assay.curation.statistics.wording import format_share
 from assay.curation.storage.interface import Bench
@@ -42,7 +42,7 @@ class CompareOptions:
     split: str = "test"  # of the bench
     by: Sequence[str] = ()  # columns of the labels' file to slice by; none: those called group
     classes: Sequence[str] | None = None  # what whole numbers and unnamed columns stand for
-    missing: str = "leave out"  # or "wrong": samples without a prediction
+    missing_wrong: bool = False  # count samples without a prediction as wrong
     effect: float = 1.0  # points; what it would take to see such a difference
     audit_most: int = 200  # labels to audit, at most
 
@@ -58,10 +58,12 @@ def compare_files(
     check_options(models, labels, bench, options)
     truth = read_labels(labels, bench, options)
     found = read_models(models, truth, options.classes)
-    aligned = align_models(found, truth, options.missing == "wrong")
+    aligned = align_models(found, truth, options.missing_wrong)
     judge = FileEvaluator(aligned, encode_audited(truth, aligned, bench))
     pair = (aligned.names[0], aligned.names[1])
-    access = record_access(bench, aligned) if bench is not None and options.split == "test" else None
+    access = (
+        record_access(bench, aligned) if bench is not None and options.split == "test" else None
+    )
     caveat = write_caveat(bench, judge.labels, options.split)
     e = judge.contrast({(pair[1], ""): 1, (pair[0], ""): -1})
     slices, notes = difference.compare_groups(judge, aligned, truth, bench, pair)
@@ -75,7 +77,9 @@ def compare_files(
         judged_by=truth.name,
         models=describe_models(judge, aligned),
         flips=difference.count_flips(*(judge.audited[name, ""] for name in pair)),
-        scores=scores.compare_scores(aligned.probs, aligned.labels, pair) if aligned.probs else None,
+        scores=scores.compare_scores(aligned.probs, aligned.labels, pair)
+        if aligned.probs
+        else None,
         slices=slices,
         tested=sum(g["p"] is not None for g in slices),
         needs=difference.estimate_needs(judge, pair, e, options.effect / 100),
@@ -92,9 +96,7 @@ def compare_files(
 def check_options(models: Sequence[Any], labels: Any, bench: Any, options: CompareOptions) -> None:
     """Refuse what does not go together."""
     if len(models) < 2:
-        raise UserError(
-            f"expected two models or more, found {len(models)}", "give a file for each"
-        )
+        raise UserError(f"expected two models or more, found {len(models)}", "give a file for each")
     if labels is None and bench is None:
         raise UserError(
             "expected labels or a bench to judge by, found neither", "--labels FILE, or -b BENCH"
@@ -104,10 +106,6 @@ def check_options(models: Sequence[Any], labels: Any, bench: Any, options: Compa
     if options.split not in SPLITS:
         raise UserError(
             f"expected a split of {', '.join(SPLITS)}, found {options.split}", "choose one"
-        )
-    if options.missing not in ("leave out", "wrong"):
-        raise UserError(
-            f"expected missing as 'leave out' or 'wrong', found {options.missing!r}", "choose one"
         )
     if not 0 < options.effect < 100 or options.audit_most < 1:
         raise UserError(
@@ -143,7 +141,9 @@ def describe_models(judge: FileEvaluator, aligned: Alignment) -> list[dict]:
         accuracy, balanced = judge.measure_accuracy(name, "")
         about = aligned.about[name] | dict(diverged=judge.diverged.get((name, ""), []))
         out.append(
-            dict(name=name, accuracy=estimate_to_dict(accuracy), balanced=estimate_to_dict(balanced))
+            dict(
+                name=name, accuracy=estimate_to_dict(accuracy), balanced=estimate_to_dict(balanced)
+            )
             | about
         )
     return out
@@ -209,9 +209,7 @@ def rank_all(judge: FileEvaluator, aligned: Alignment, truth: Truth) -> dict | N
             for name, Y in plain.items()
         }
         out["also"] = rank_models(wider) | dict(samples=len(set(rows.tolist())))
-        e = contrasts.contrast(
-            [wider[aligned.names[1]], wider[aligned.names[0]]], contrasts.PAIR
-        )
+        e = contrasts.contrast([wider[aligned.names[1]], wider[aligned.names[0]]], contrasts.PAIR)
         out["also"] |= dict(difference=estimate_to_dict(e), word=judge_pair(e))
     return out
 

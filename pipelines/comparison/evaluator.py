@@ -129,7 +129,9 @@ def describe_missing(about: dict, m: int, kept: int, missing_wrong: bool) -> lis
         if a["unknown"]:
             notes.append(f"{name}: {format_count(a['unknown'], 'row')} of other samples left out")
     if kept < m:
-        notes.append(f"judged on {kept:,} of {format_count(m, 'labelled sample')}, which all models predict")
+        notes.append(
+            f"judged on {kept:,} of {format_count(m, 'labelled sample')}, which all models predict"
+        )
     return notes
 
 

@@ -41,9 +41,14 @@ def read_models(given: Sequence[Any], truth: Truth, classes: Sequence[str] | Non
     """Read each model that is given, and name it; see read_model."""
     sources = [split_name(one) for one in given]
     found = [expand_files(source) for _, source in sources]
-    names = [name or name_model(files, i) for i, ((name, _), files) in enumerate(zip(sources, found))]
+    names = [
+        name or name_model(files, i) for i, ((name, _), files) in enumerate(zip(sources, found))
+    ]
     # files of one name in two folders, arrays
-    short = [n if names.count(n) == 1 else long_name(f, n, i) for i, (n, f) in enumerate(zip(names, found))]
+    short = [
+        n if names.count(n) == 1 else long_name(f, n, i)
+        for i, (n, f) in enumerate(zip(names, found))
+    ]
     return [
         Model(name, [answers for file in files for answers in read_answers(file, truth, classes)])
         for name, files in zip(short, found)
@@ -179,7 +184,9 @@ def read_probabilities(
         used = list(found.values())
         matrix = columns.check_probabilities(columns.read_numbers(table, used), table.name)
         if lacks := sorted(set(truth.labels) - set(found)):
-            notes.append(f"{table.name}: no column for {', '.join(map(repr, lacks[:3]))}: probability 0")
+            notes.append(
+                f"{table.name}: no column for {', '.join(map(repr, lacks[:3]))}: probability 0"
+            )
         return matrix, list(found), used, notes
     for column in columns.find_named(table, columns.LISTS):
         matrix = columns.read_lists(table, column)
@@ -207,7 +214,9 @@ def name_columns(
         )
     if classes:
         return given, []
-    return given, [f"{name}: columns taken as the classes in alphabetical order, {', '.join(given)[:200]}"]
+    return given, [
+        f"{name}: columns taken as the classes in alphabetical order, {', '.join(given)[:200]}"
+    ]
 
 
 def read_spellings(
@@ -240,7 +249,9 @@ def read_spellings(
         meant = alike.get(plain_name(text), [])
         if len(meant) == 1:
             named[i] = meant[0]
-            notes.append(f"{name}: {text!r} is read as {meant[0]!r} ({format_count(int(counts[i]), 'row')})")
+            notes.append(
+                f"{name}: {text!r} is read as {meant[0]!r} ({format_count(int(counts[i]), 'row')})"
+            )
         else:
             unknown.append(i)
     lost = int(counts[unknown].sum())
@@ -252,7 +263,9 @@ def read_spellings(
         )
     if unknown:
         some = ", ".join(repr(said[i]) for i in unknown[:5])
-        notes.append(f"{name}: {some} is no class of the labels, and counts as wrong ({format_count(lost, 'row')})")
+        notes.append(
+            f"{name}: {some} is no class of the labels, and counts as wrong ({format_count(lost, 'row')})"
+        )
     return take(named, codes), notes
 
 

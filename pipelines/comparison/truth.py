@@ -77,7 +77,9 @@ def read_truth(source: Any, by: Sequence[str] = (), label_column: str | None = N
     notes = list(table.notes)
     if not kept.all():
         without = format_count(int((~kept).sum()), "row", "has", "have")
-        notes.append(f"{table.name}: {without} no label, and {'is' if without.startswith('1 ') else 'are'} left out")
+        notes.append(
+            f"{table.name}: {without} no label, and {'is' if without.startswith('1 ') else 'are'} left out"
+        )
     if not kept.any():
         raise UserError(
             f"expected labels in the column {label} of {table.name}, found none", cells.WRITE
@@ -137,7 +139,11 @@ def add_file_names(names: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def describe_alike(classes: list[str]) -> list[str]:
     """Name classes of the labels that a person would take for one."""
     alike = find_alike(classes)
-    return [f"classes that differ in spelling alone: {', '.join(map(repr, alike[0]))}"] if alike else []
+    return (
+        [f"classes that differ in spelling alone: {', '.join(map(repr, alike[0]))}"]
+        if alike
+        else []
+    )
 
 
 def read_values(table: cells.Columns, column: str, kept: np.ndarray) -> np.ndarray:

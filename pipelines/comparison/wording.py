@@ -48,7 +48,9 @@ def write_lines(out: dict) -> list[str]:
     """Write a comparison as lines for a screen, without its verdict and its models."""
     a, b, flips = out["first"], out["second"], out["flips"]
     p = "" if flips["p"] is None else f"; McNemar's exact p {flips['p']:.2g}"
-    lines = [f"flips     {b} right and {a} wrong {flips['gained']:,}, the other way {flips['lost']:,}{p}"]
+    lines = [
+        f"flips     {b} right and {a} wrong {flips['gained']:,}, the other way {flips['lost']:,}{p}"
+    ]
     lines += write_scores(out)
     lines += write_slices(out)
     lines.append(f"needs     {describe_needs(out['needs'], out['n'], out['seeds'])}")
@@ -70,7 +72,9 @@ def write_scores(out: dict) -> list[str]:
         return []
     lines = []
     for measure, values in out["scores"].items():
-        names = ", ".join(f"{m['name']} {values[m['name']]:.4f}" for m in out["models"] if m["name"] in values)
+        names = ", ".join(
+            f"{m['name']} {values[m['name']]:.4f}" for m in out["models"] if m["name"] in values
+        )
         change = values.get("difference")
         more = ""
         if change:
@@ -115,7 +119,11 @@ def write_stakes(out: dict) -> list[str]:
             f" {stakes['expected'][0]:.0f} [{stakes['expected'][1]:.0f}, {stakes['expected'][2]:.0f}]; models differ more"
             " often where labels are wrong"
         )
-    draw = f"a random {len(audit['samples']):,} of the {audit['of']:,}" if audit["drawn"] else f"all {audit['of']:,}"
+    draw = (
+        f"a random {len(audit['samples']):,} of the {audit['of']:,}"
+        if audit["drawn"]
+        else f"all {audit['of']:,}"
+    )
     lines.append(f"to settle it audit {draw} on which they differ, blind")
     return lines
 
