@@ -1064,7 +1064,8 @@ def translate(text: str, bench: object = None) -> str:
     bench: the one that it is about, or its path.
     """
     methods = {name: inspect.signature(getattr(Bench, name)) for name in VERBS}
-    return translate_hint(text, methods, getattr(bench, "given", bench) or "")
+    given = getattr(bench, "given", bench)
+    return translate_hint(text, methods, given if isinstance(given, str | Path) else "")
 
 
 def check_call(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
@@ -1135,12 +1136,13 @@ def compare(
 ) -> dict:
     """Say whether the second model is better, by what both predict.
 
-    first, second, others: for each model labels, probabilities or both: a file, a pattern or comma list of files (one a
-    training), a frame with a column or index of ids, labels (n,), probabilities (n, k), or a list of such, one a
-    training. They are judged by `labels` (a file, a frame with columns of ids and label, or an array (n,) in the same
-    order), or by the `split` of a bench. by: columns of labels to slice by; classes: what whole numbers and unnamed columns
-    stand for; effect: points. Returns the verdict, the difference with its interval, and all that `assay compare --json`
-    prints. Raises UserError for what can't be read or matched.
+    first, second, others: for each model labels, probabilities or both: a file, a pattern or comma
+    list of files (one a training), a frame with a column or index of ids, labels (n,),
+    probabilities (n, k), or a list of such, one a training. They are judged by `labels` (a file, a
+    frame with columns of ids and label, or an array (n,) in the same order), or by the `split` of a
+    bench. by: columns of labels to slice by; classes: what whole numbers and unnamed columns stand
+    for; effect: points. Returns the verdict, the difference with its interval, and all that
+    `assay compare --json` prints. Raises UserError for what can't be read or matched.
     """
     from assay.pipelines.comparison.compare import CompareOptions, compare_files
 

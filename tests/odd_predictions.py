@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-NAMES = (["cat", "dog", "eel"], ["0", "1", "2"], ["Zürich", "a b", "x,y;z"], ["yes", "no"], ["c'1", 'c"2', "c|3"])
+NAMES = (
+    ["cat", "dog", "eel"],
+    ["0", "1", "2"],
+    ["Zürich", "a b", "x,y;z"],
+    ["yes", "no"],
+    ["c'1", 'c"2', "c|3"],
+)
 
 
 @dataclass
@@ -100,7 +106,11 @@ def spoil(rng, flaw, frame, there, shape, classes):
     if flaw == "twice":
         return pd.concat([frame, frame[:1]]), there, True
     if flaw == "blank" and shape == "labels":
-        return frame.assign(**{value: frame[value].where(~some, None)}), there & ~some, bool(some.all())
+        return (
+            frame.assign(**{value: frame[value].where(~some, None)}),
+            there & ~some,
+            bool(some.all()),
+        )
     if flaw == "spelling" and shape == "labels":
         return frame.assign(**{value: frame[value].str.upper() + " "}), there, False
     if flaw == "unknown" and shape == "labels":
@@ -115,7 +125,11 @@ def spoil(rng, flaw, frame, there, shape, classes):
         more = frame[:1].assign(id="nobody")
         return pd.concat([frame, more]), there, False
     if flaw == "numbers" and shape == "labels" and classes[0] != "0":
-        return frame.assign(**{value: [sorted(classes).index(a) for a in frame[value]]}), there, True
+        return (
+            frame.assign(**{value: [sorted(classes).index(a) for a in frame[value]]}),
+            there,
+            True,
+        )
     if flaw == "empty":
         return frame[:0], there, True
     if flaw == "backslash":

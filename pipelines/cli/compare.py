@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def compare_models(args: argparse.Namespace) -> None:
     """Say whether the second model is better on the test set.
 
-    A model is a run, VERSION/ARCHITECTURE for all its seeds, or files of predictions: labels, probabilities or both,
-    as CSV, TSV, JSON, Parquet, Excel, npy or npz. Files of several trainings are a comma list or a quoted pattern, or one
-    file with a column seed; NAME=FILES names a model. They are judged by the bench's test labels, or by --labels FILE
-    without any bench. Several models are ranked.
+    A model is a run, VERSION/ARCHITECTURE for all its seeds, or files of predictions: labels,
+    probabilities or both, as CSV, TSV, JSON, Parquet, Excel, npy or npz. Files of several trainings
+    are a comma list or a quoted pattern, or one file with a column seed; NAME=FILES names a model.
+    They are judged by the bench's test labels, or by --labels FILE without any bench. Three models
+    or more are ranked.
     """
     from assay.pipelines.comparison.predictions import looks_like_file
 
@@ -129,7 +130,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--labels",
         metavar="FILE",
-        help="test labels, where there is no bench: columns of ids or paths, label, and perhaps also (cat|dog) and group",
+        help="test labels, without a bench: columns of ids or paths, label, and perhaps also (cat|dog) and group",
     )
     verb.add_argument("--split", metavar="SPLIT", help="of the bench: test (default), val or train")
     verb.add_argument(

@@ -116,7 +116,9 @@ def find_probabilities(
     """
     known = {plain_name(c): c for c in classes}
     named = find_named(columns, [*IDS, *SEEDS, *PREDICTED])
-    taken = {c for c in named if c not in classes} | {c for c in columns.cells if UNNAMED.fullmatch(c)}
+    taken = {c for c in named if c not in classes} | {
+        c for c in columns.cells if UNNAMED.fullmatch(c)
+    }
     prefixed = {}
     for column in columns.cells:
         if (m := PREFIX.fullmatch(column.strip())) and is_numeric(columns.cells[column]):

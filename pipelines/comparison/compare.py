@@ -128,8 +128,9 @@ def read_labels(labels: Any, bench: Bench | None, options: CompareOptions) -> Tr
 def record_access(bench: Bench, aligned: Alignment) -> dict:
     """Record that these predictions were judged on the test set."""
     keys = [
-        f"file:{sha256(np.ascontiguousarray(codes)).hexdigest()[:32]}"
+        f"file:{sha256(np.ascontiguousarray(answers)).hexdigest()[:32]}"
         for codes in aligned.predicted.values()
+        for answers in codes
     ]
     return runs.record_test_access(bench, keys)
 

@@ -210,7 +210,7 @@ def name_columns(
         raise UserError(
             f"expected {format_count(len(given), 'column')} of probabilities in {name}, found {k}: the classes are"
             f" {', '.join(given)[:300]}",
-            "name the columns, or say --classes in their order",
+            "name the columns, or say with --classes which they are",
         )
     if classes:
         return given, []

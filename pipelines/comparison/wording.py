@@ -116,8 +116,8 @@ def write_stakes(out: dict) -> list[str]:
         least, low, high = stakes["noise"]
         lines.append(
             f"by the audit {least:.1%} [{low:.1%}, {high:.1%}] of all test labels are wrong: as often here, that is"
-            f" {stakes['expected'][0]:.0f} [{stakes['expected'][1]:.0f}, {stakes['expected'][2]:.0f}]; models differ more"
-            " often where labels are wrong"
+            f" {stakes['expected'][0]:.0f} [{stakes['expected'][1]:.0f}, {stakes['expected'][2]:.0f}]; models"
+            " differ more often where labels are wrong"
         )
     draw = (
         f"a random {len(audit['samples']):,} of the {audit['of']:,}"
