@@ -34,10 +34,10 @@ def compare_models(args: argparse.Namespace) -> None:
                 f"expected files of predictions, found {word!r}", "give files alone, or runs alone"
             )
         return compare_files(args)
-    refuse_file_options(args)
     from assay.pipelines.evaluation.pairwise import compare_runs
 
     bench = open_bench(args)
+    refuse_file_options(args)
     out = compare_runs(bench, *args.words)
     print_line(args, out["verdict"])
     print_result(args, out, f"assay report -b {bench.given}")
