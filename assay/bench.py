@@ -786,6 +786,7 @@ class Bench(curation.Bench):
         missing_wrong: bool = False,
         effect: float = 1.0,
         audit_most: int = 200,
+        audited: Any = None,
     ) -> dict:
         """Say whether the second model is better on the test set.
 
@@ -807,6 +808,7 @@ class Bench(curation.Bench):
             missing_wrong=missing_wrong,
             effect=effect,
             audit_most=audit_most,
+            audited=audited,
         )
 
     def disagreements(
@@ -1133,6 +1135,7 @@ def compare(
     missing_wrong: bool = False,
     effect: float = 1.0,
     audit_most: int = 200,
+    audited: Any = None,
 ) -> dict:
     """Say whether the second model is better, by what both predict.
 
@@ -1141,12 +1144,14 @@ def compare(
     probabilities (n, k), or a list of such, one a training. They are judged by `labels` (a file, a
     frame with columns of ids and label, or an array (n,) in the same order), or by the `split` of a
     bench. by: columns of labels to slice by; classes: what whole numbers and unnamed columns stand
-    for; effect: points. Returns the verdict, the difference with its interval, and all that
-    `assay compare --json` prints. Raises UserError for what can't be read or matched.
+    for; effect: points; audited: labels of samples on which two differ (columns sample, label, and
+    verdict for unsure), in the order of the result's audit. Returns the verdict, the difference
+    with its interval, and all that `assay compare --json` prints. Raises UserError for what can't
+    be read or matched.
     """
     from assay.pipelines.comparison.compare import CompareOptions, compare_files
 
-    options = CompareOptions(split, by, classes, missing_wrong, effect, audit_most)
+    options = CompareOptions(split, by, classes, missing_wrong, effect, audit_most, audited)
     return compare_files([first, second, *others], labels, bench, options)
 
 

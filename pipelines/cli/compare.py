@@ -53,6 +53,7 @@ def refuse_file_options(args: argparse.Namespace) -> None:
         by=args.by,
         classes=args.classes,
         audit_list=args.audit_list,
+        audited=args.audited,
         report=args.report,
         split=args.split,
     )
@@ -108,6 +109,7 @@ def read_options(args: argparse.Namespace) -> CompareOptions:
         missing_wrong=args.missing_wrong,
         effect=args.effect,
         audit_most=args.audit_most,
+        audited=args.audited,
     )
 
 
@@ -167,5 +169,10 @@ def add(verbs: Verbs) -> None:
         default=200,
         metavar="N",
         help="labels to audit at most; a random draw where models differ on more (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--audited",
+        metavar="FILE",
+        help="the list of --audit-list with label or verdict filled in, from its beginning on: its labels judge",
     )
     verb.add_argument("--report", metavar="FILE", help="write the comparison as Markdown, FILE.md")

@@ -15,7 +15,7 @@ from assay.curation.review import label_noise
 from assay.curation.statistics import contrasts
 from assay.curation.statistics.wording import format_share
 from assay.curation.storage.interface import Bench
-from assay.pipelines.comparison import difference, label_stakes, scores
+from assay.pipelines.comparison import difference, differing_audit, label_stakes, scores
 from assay.pipelines.comparison.difference import judge_pair
 from assay.pipelines.comparison.evaluator import (
     Alignment,
@@ -27,7 +27,7 @@ from assay.pipelines.comparison.predictions import read_models
 from assay.pipelines.comparison.ranking import accept_also, rank_models
 from assay.pipelines.comparison.truth import Truth, read_bench_truth, read_truth
 from assay.pipelines.comparison.wording import write_caveat, write_verdict
-from assay.pipelines.evaluation.test_set import estimate_to_dict
+from assay.pipelines.evaluation.test_set import AuditedLabels, estimate_to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +45,7 @@ class CompareOptions:
     missing_wrong: bool = False  # count samples without a prediction as wrong
     effect: float = 1.0  # points; what it would take to see such a difference
     audit_most: int = 200  # labels to audit, at most
+    audited: Any = None  # the list of these, filled in: a file or frame
 
 
 def compare_files(
@@ -59,12 +60,21 @@ def compare_files(
     truth = read_labels(labels, bench, options)
     found = read_models(models, truth, options.classes)
     aligned = align_models(found, truth, options.missing_wrong)
-    judge = FileEvaluator(aligned, encode_audited(truth, aligned, bench))
+    audited = encode_audited(truth, aligned, bench)
+    settled = None
+    if options.audited is not None:
+        settled = settle(options.audited, truth, aligned, audited)
+        audited = settled.labels
+    judge = FileEvaluator(aligned, audited)
     pair = (aligned.names[0], aligned.names[1])
     access = (
         record_access(bench, aligned) if bench is not None and options.split == "test" else None
     )
-    caveat = write_caveat(bench, judge.labels, options.split)
+    caveat = (
+        differing_audit.describe_audit(settled)
+        if settled
+        else write_caveat(bench, judge.labels, options.split)
+    )
     e = judge.contrast({(pair[1], ""): 1, (pair[0], ""): -1})
     slices, notes = difference.compare_groups(judge, aligned, truth, bench, pair)
     out = estimate_to_dict(e) | judge.measure_as_given({(pair[1], ""): 1, (pair[0], ""): -1})
@@ -88,7 +98,7 @@ def compare_files(
         ranking=rank_all(judge, aligned, truth),
         caveat=caveat,
         access=access,
-        notes=aligned.notes + notes,
+        notes=aligned.notes + notes + (settled.notes if settled else []),
     )
     return out | dict(verdict=write_verdict(out))
 
@@ -112,6 +122,23 @@ def check_options(models: Sequence[Any], labels: Any, bench: Any, options: Compa
             "expected an effect above 0 points and a label to audit or more, found others",
             "such as --effect 1 --audit-most 200",
         )
+
+
+def settle(
+    source: Any, truth: Truth, aligned: Alignment, labels: AuditedLabels
+) -> differing_audit.DifferingAudit:
+    """Judge by audited labels of samples on which two models differ; refuse what does not go together."""
+    if len(aligned.names) > 2:
+        raise UserError(
+            f"expected two models with an audit of where they differ, found {len(aligned.names)}",
+            "compare two of them",
+        )
+    if labels.n:
+        raise UserError(
+            "expected a test split without an audit of its own, found one that is audited",
+            "leave out --audited: the bench's own audit corrects the comparison",
+        )
+    return differing_audit.apply_audit(source, truth, aligned)
 
 
 def read_labels(labels: Any, bench: Bench | None, options: CompareOptions) -> Truth:

@@ -99,6 +99,8 @@ def estimate_needs(judge: FileEvaluator, pair: tuple[str, str], e: Estimate, eff
     if not e.seeds_known:
         z = normal_quantile(0.975) + normal_quantile(0.8)
         return out | dict(samples=math.ceil(z**2 * e.v_items * e.n / effect**2))
+    if judge.labels.in_part and judge.labels.n != judge.labels.audited:
+        return out  # an audit of where two models differ, which a larger one would settle
     if judge.labels.in_part:
         given = [judge.as_given[name, ""] for name in reversed(pair)]
         more = needed_audits(cells, given, judge.labels.n, effect)
