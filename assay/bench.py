@@ -1136,6 +1136,7 @@ def compare(
     effect: float = 1.0,
     audit_most: int = 200,
     audited: Any = None,
+    label_column: str | None = None,
 ) -> dict:
     """Say whether the second model is better, by what both predict.
 
@@ -1151,7 +1152,9 @@ def compare(
     """
     from assay.pipelines.comparison.compare import CompareOptions, compare_files
 
-    options = CompareOptions(split, by, classes, missing_wrong, effect, audit_most, audited)
+    options = CompareOptions(
+        split, by, classes, missing_wrong, effect, audit_most, label_column, audited
+    )
     return compare_files([first, second, *others], labels, bench, options)
 
 

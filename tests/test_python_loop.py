@@ -540,6 +540,7 @@ ELSEWHERE = {
     "compare words": "first, second and others",
     "compare --labels": "assay.compare(a, b, labels)",
     "compare --by": "assay.compare(a, b, labels, by=columns)",
+    "compare --label-column": "assay.compare(a, b, labels, label_column=column)",
     "compare --audit-list": "its result has the samples: audit",
     "compare --report": "its result has all of it",
     "gaps -n": "a frame has head",

@@ -51,6 +51,7 @@ def refuse_file_options(args: argparse.Namespace) -> None:
         )
     given = dict(
         by=args.by,
+        label_column=args.label_column,
         classes=args.classes,
         audit_list=args.audit_list,
         audited=args.audited,
@@ -109,6 +110,7 @@ def read_options(args: argparse.Namespace) -> CompareOptions:
         missing_wrong=args.missing_wrong,
         effect=args.effect,
         audit_most=args.audit_most,
+        label_column=args.label_column,
         audited=args.audited,
     )
 
@@ -133,6 +135,9 @@ def add(verbs: Verbs) -> None:
         "--labels",
         metavar="FILE",
         help="test labels, without a bench: columns of ids or paths, label, and perhaps also (cat|dog) and group",
+    )
+    verb.add_argument(
+        "--label-column", metavar="COLUMN", help="the column of --labels that holds the labels"
     )
     verb.add_argument("--split", metavar="SPLIT", help="of the bench: test (default), val or train")
     verb.add_argument(

@@ -16,10 +16,12 @@ from assay.pipelines.comparison.cells import WRITE, Columns
 from assay.pipelines.indexing.own_rows import ID_NAMES
 
 IDS = [*ID_NAMES, *"image_id img img_path filepath file_path uid name index row".split()]
-PREDICTED = (
+# beside probabilities a column label may be the given one: only these are then read
+SAID = (
     "predicted_label prediction predictions predicted pred preds y_pred ypred yhat y_hat predicted_class"
-    " pred_label pred_class output answer label labels class class_name category"
+    " pred_label pred_class"
 ).split()
+PREDICTED = [*SAID, *"output answer label labels class class_name category".split()]
 GIVEN = (
     "label labels true_label target truth ground_truth gold y_true y class class_name category given_label answer"
 ).split()

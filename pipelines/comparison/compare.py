@@ -32,6 +32,7 @@ from assay.pipelines.evaluation.test_set import AuditedLabels, estimate_to_dict
 if TYPE_CHECKING:
     import pandas as pd
 
+PERFECT = 30  # samples, from which on a model without an error is doubted
 SPLITS = ("test", "val", "train")
 
 
@@ -45,6 +46,7 @@ class CompareOptions:
     missing_wrong: bool = False  # count samples without a prediction as wrong
     effect: float = 1.0  # points; what it would take to see such a difference
     audit_most: int = 200  # labels to audit, at most
+    label_column: str | None = None  # of the labels' file
     audited: Any = None  # the list of these, filled in: a file or frame
 
 
@@ -98,7 +100,10 @@ def compare_files(
         ranking=rank_all(judge, aligned, truth),
         caveat=caveat,
         access=access,
-        notes=aligned.notes + notes + (settled.notes if settled else []),
+        notes=aligned.notes
+        + notes
+        + doubt_perfection(judge, aligned)
+        + (settled.notes if settled else []),
     )
     return out | dict(verdict=write_verdict(out))
 
@@ -143,10 +148,10 @@ def settle(
 
 def read_labels(labels: Any, bench: Bench | None, options: CompareOptions) -> Truth:
     if bench is None:
-        return read_truth(labels, options.by)
-    if options.by:
+        return read_truth(labels, options.by, options.label_column)
+    if options.by or options.label_column:
         raise UserError(
-            "expected --by with labels from a file, found it with a bench",
+            "expected --by and --label-column with labels from a file, found one with a bench",
             "a bench is judged by its classes, clusters and metadata",
         )
     return read_bench_truth(bench, options.split)
@@ -175,6 +180,16 @@ def describe_models(judge: FileEvaluator, aligned: Alignment) -> list[dict]:
             | about
         )
     return out
+
+
+def doubt_perfection(judge: FileEvaluator, aligned: Alignment) -> list[str]:
+    """Name models that are never wrong: their file may hold the labels."""
+    n = len(aligned.rows)
+    perfect = [name for name in aligned.names if n >= PERFECT and judge.as_given[name, ""].all()]
+    return [
+        f"{name} says what the labels say in all {n:,}: is its column the model's, not the given label?"
+        for name in perfect
+    ]
 
 
 def measure_stakes(

@@ -128,6 +128,8 @@ def describe_missing(about: dict, m: int, kept: int, missing_wrong: bool) -> lis
             notes.append(f"{name}: {has} no prediction: {rule}")
         if a["unknown"]:
             notes.append(f"{name}: {format_count(a['unknown'], 'row')} of other samples left out")
+    if missing_wrong and any(a["missing"] for a in about.values()):
+        notes.append("no scores of probabilities, as some samples have none")
     if kept < m:
         notes.append(
             f"judged on {kept:,} of {format_count(m, 'labelled sample')}, which all models predict"

@@ -125,7 +125,7 @@ def read_answers(source: Any, truth: Truth, classes: Sequence[str] | None) -> li
     ids = columns.find_named(table, columns.IDS)
     taken = {*used, *seed, *ids, *(c for c in table.cells if columns.UNNAMED.fullmatch(c.strip()))}
     label = None
-    if probs is None or columns.find_named(table, columns.PREDICTED[:-4]):
+    if probs is None or columns.find_named(table, columns.SAID):
         label = columns.choose_label(table, columns.PREDICTED, None, taken)
     keys = columns.find_ids(table, {*used, *seed, *([label] if label else [])})
     if probs is not None:

@@ -75,6 +75,10 @@ def read_truth(source: Any, by: Sequence[str] = (), label_column: str | None = N
     labels = columns.read_labels(table, label)
     kept = np.array([v is not None for v in labels], bool)
     notes = list(table.notes)
+    if not table.unnamed:
+        others = [c for c in columns.find_named(table, columns.GIVEN) if c != label]
+        unread = f", not {' or '.join(others[:3])}" if others else ""
+        notes.append(f"{table.name}: labels in the column {label}{unread}")
     if not kept.all():
         without = format_count(int((~kept).sum()), "row", "has", "have")
         notes.append(

@@ -6,7 +6,7 @@ import pytest
 
 import assay
 from assay.pipelines.evaluation.pairwise import compare_runs
-from tests.helpers import bench_of, digits
+from tests.helpers import audit_of, bench_of, digits
 from tests.runs import store_answers
 
 
@@ -55,3 +55,21 @@ def test_what_is_refused_leaves_no_look(runs):
     with pytest.raises(assay.UserError):
         bench.compare(said["worse"], said["good"][0].assign(key="nothing"))
     assert bench.rows("select count(*) from looks") == [(0,)]
+
+
+def test_an_audited_part_of_the_test_labels_corrects_files_as_it_corrects_runs(runs, tmp_path):
+    bench, said = runs
+    audit_of(bench, tmp_path / "audit", 30)
+    own = compare_runs(bench, "v1/worse", "v1/good")
+    out = bench.compare(said["worse"], said["good"])
+    assert "audited in part" in out["verdict"]
+    assert [out[k] for k in ("estimate", "low", "high")] == [
+        own[k] for k in ("estimate", "low", "high")
+    ]
+    assert out["given"] == own["given"] and out["label_noise"]["noise"] is not None
+    for mine, side in zip(out["models"], ("first", "second")):
+        assert mine["accuracy"]["low"] == pytest.approx(own[side]["low"], abs=0.02)
+    with pytest.raises(assay.UserError, match="without an audit of its own"):
+        bench.compare(
+            said["worse"], said["good"], audited=pd.DataFrame(dict(sample=["x"], label=["1"]))
+        )

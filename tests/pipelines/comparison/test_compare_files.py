@@ -188,6 +188,21 @@ def test_what_is_guessed_is_said():
     )
 
 
+def test_a_given_label_beside_probabilities_is_not_taken_for_the_prediction():
+    labels, a, b = make_study()
+    probs = np.where(np.array(CLASSES) == a.label.to_numpy()[:, None], 0.9, 0.05)
+    wide = pd.DataFrame(probs, columns=CLASSES).assign(id=a.id, label=labels.label)
+    assert assay.compare(wide, b, labels)["estimate"] == assay.compare(a, b, labels)["estimate"]
+    copied = assay.compare(a, labels, labels.assign(true_label="cat"))
+    assert any("B says what the labels say in all 600" in note for note in copied["notes"])
+    assert any("labels in the column label, not true_label" in note for note in copied["notes"])
+    other = assay.compare(
+        a, b, labels.assign(true_label=labels.label[::-1].to_numpy()), label_column="true_label"
+    )
+    right = a.label.to_numpy() == labels.label[::-1].to_numpy()
+    assert other["models"][0]["accuracy"]["estimate"] == pytest.approx(right.mean())
+
+
 def test_file_names_of_two_samples_are_refused():
     labels, a, b = make_study(40)
     labels.loc[1, "id"] = a.loc[1, "id"] = "other/0.png"
@@ -243,6 +258,7 @@ def test_auditing_all_on_which_they_differ_is_auditing_all():
     )
 
 
+@pytest.mark.slow
 def test_an_audit_of_some_is_right_on_average_and_its_interval_holds():
     """60 studies: the design is unbiased, and 95 % of the intervals hold the difference by the truth."""
     off, held = [], 0
