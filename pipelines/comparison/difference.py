@@ -122,5 +122,5 @@ def describe_needs(needs: dict, n: int, seeds: list[int]) -> str:
     if needs["audited"] is not None:
         ways.append(f"{needs['audited']:,} audited test labels")
     if needs["seeds"] is not None:
-        ways.append(f"{needs['seeds']:,} seeds each")
+        ways.append(f"{format_count(needs['seeds'], 'seed')} each")
     return f"{out}; {effect} would take {' or '.join(ways) or 'both more samples and more seeds'}"

@@ -258,7 +258,7 @@ def read_spellings(
     if unknown and 2 * lost > counts.sum():
         raise UserError(
             f"expected the classes {', '.join(truth.classes)[:200]} in {name}, found"
-            f" {', '.join(repr(said[i]) for i in unknown[:5])} in {lost:,} of {counts.sum():,} rows",
+            f" {', '.join(repr(said[i]) for i in unknown[:5])} in {lost:,} of {format_count(int(counts.sum()), 'row')}",
             "write the classes as the labels do",
         )
     if unknown:

@@ -93,7 +93,7 @@ def read_truth(source: Any, by: Sequence[str] = (), label_column: str | None = N
     classes = sorted(set(labels[kept]))
     if len(classes) > max(1_000, kept.sum() // 2) and kept.sum() > 10:
         raise UserError(
-            f"expected classes in the column {label} of {table.name}, found {len(classes):,} different values",
+            f"expected classes in the column {label} of {table.name}, found {format_count(len(classes), 'value')}",
             "name another column as the label",
         )
     truth = Truth(
