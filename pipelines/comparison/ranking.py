@@ -21,7 +21,12 @@ def rank_models(Y: dict[str, np.ndarray], weight: float | None = None) -> dict:
     """
     order = sorted(Y, key=lambda name: -Y[name].mean())
     pairs = list(combinations(order, 2))
-    found = [contrasts.contrast([Y[a], Y[b]], contrasts.PAIR, group_size=weight) for a, b in pairs]
+    cells = [Y[name] for name in order]
+    # with those of weight 0, whose trainings tell how much seeds differ
+    found = [
+        contrasts.contrast(cells, [(name == a) - (name == b) for name in order], group_size=weight)
+        for a, b in pairs
+    ]
     wide = multiple_testing.holm_intervals(found)
     adjusted = multiple_testing.adjust_holm([e.p for e in found])
     rows = [
