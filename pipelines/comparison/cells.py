@@ -76,8 +76,11 @@ def read_array(path: Path, what: str) -> Columns:
         return read_frame(frame, path.name, unnamed=not named)
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e:
-        raise UserError(f"expected {what} in {path.name}, found: {e}", WRITE) from None
+    except (OSError, ValueError, EOFError):  # numpy's own words advise to load a pickle
+        raise UserError(
+            f"expected {what} in {path.name}, found no array of numbers or texts",
+            "write it with numpy.save; pickles are never loaded",
+        ) from None
     return list_array(array, path.name)
 
 
@@ -103,7 +106,9 @@ def read_object(source: Any, what: str) -> Columns:
     if isinstance(source, pd.Series):
         source = source.rename(source.name or "label").to_frame()
     if isinstance(source, pd.DataFrame):
-        return read_frame(own_files.name_index(source), name)
+        several = isinstance(source.index, pd.MultiIndex)
+        source = source.reset_index() if several else own_files.name_index(source)
+        return read_frame(source, name)
     try:
         array = np.asarray(source)
     except ValueError:  # rows of different lengths
@@ -113,9 +118,9 @@ def read_object(source: Any, what: str) -> Columns:
 
 def read_frame(frame: Any, name: str, unnamed: bool = False) -> Columns:
     """List the columns of a frame."""
-    cells = {str(c): read_column(frame[c]) for c in frame.columns}
-    if len(cells) < len(frame.columns):
+    if len({str(c) for c in frame.columns}) < len(frame.columns):
         raise UserError(f"expected each column of {name} once, found two of one name", "rename one")
+    cells = {str(c): read_column(frame[c]) for c in frame.columns}
     return Columns(name, cells, len(frame), unnamed)
 
 

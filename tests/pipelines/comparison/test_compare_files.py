@@ -161,6 +161,7 @@ def test_other_acceptable_labels_and_an_order_of_three():
         (lambda a: a.assign(id=a.id + "x"), "found none"),
         (lambda a: a[["id"]], "a column of labels"),
         (lambda a: a[:0], "no rows"),
+        (lambda a: pd.concat([a, a], axis=1), "two of one name"),
         (lambda a: a.assign(label=[CLASSES.index(v) for v in a.label]), "the numbers 0, 1, 2"),
         (lambda a: a.assign(row=a.id, id=a.id.to_numpy()[::-1]), "to name the same samples"),
         (lambda a: a[["id"]].assign(cat=0.5, dog=0.5, eel=0.5), "do not sum to 1 in 600"),
