@@ -6,10 +6,10 @@ Fix it, and measure what the fix was worth: `assay.open("my-bench")` is where it
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assay.bench import Bench, create, demo, open
+    from assay.bench import Bench, compare, create, demo, open
     from assay.curation.errors import UserError
 
-__all__ = ["Bench", "UserError", "create", "demo", "open"]
+__all__ = ["Bench", "UserError", "compare", "create", "demo", "open"]
 
 
 def __getattr__(name: str):

@@ -847,11 +847,41 @@ class Bench(curation.Bench):
         pid, log = run.detach_run(self, plan, ["-o", page, "--patience", patience, *more])
         return dict(pid=pid, log=log, report=page)
 
-    def compare(self, first: str, second: str) -> dict:
-        """Say whether the second run is better on the test set."""
+    def compare(
+        self,
+        first: Any,
+        second: Any,
+        others: Sequence[Any] = (),
+        *,
+        split: str = "test",
+        classes: Sequence[str] | None = None,
+        missing_wrong: bool = False,
+        effect: float = 1.0,
+        audit_most: int = 200,
+        audited: Any = None,
+    ) -> dict:
+        """Say whether the second model is better on the test set.
+
+        A model is a run, or predictions as `assay.compare` takes them.
+        """
+        from assay.pipelines.comparison.predictions import looks_like_file
         from assay.pipelines.evaluation.pairwise import compare_runs
 
-        return compare_runs(self, first, second)
+        models = [first, second, *others]
+        if len(models) == 2 and all(isinstance(m, str) and not looks_like_file(m) for m in models):
+            return compare_runs(self, first, second)
+        return compare(
+            first,
+            second,
+            bench=self,
+            others=others,
+            split=split,
+            classes=classes,
+            missing_wrong=missing_wrong,
+            effect=effect,
+            audit_most=audit_most,
+            audited=audited,
+        )
 
     def disagreements(
         self, first: str, second: str, split: str = "pool", *, predict: bool = False
@@ -1138,7 +1168,8 @@ def translate(text: str, bench: object = None) -> str:
     bench: the one that it is about, or its path.
     """
     methods = {name: inspect.signature(getattr(Bench, name)) for name in VERBS}
-    return translate_hint(text, methods, getattr(bench, "given", bench) or "")
+    given = getattr(bench, "given", bench)
+    return translate_hint(text, methods, given if isinstance(given, str | Path) else "")
 
 
 def check_call(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
@@ -1190,6 +1221,43 @@ def open(path: str | Path) -> Bench:  # noqa: A001 - `assay.open("my-bench")` is
 def create(path: str | Path, group: bool = False) -> Bench:
     """Open the bench in folder `path`; make it where there is none."""
     return adopt(curation.create(path, group))
+
+
+@say_in_python
+def compare(
+    first: Any,
+    second: Any,
+    labels: Any = None,
+    bench: Bench | None = None,
+    others: Sequence[Any] = (),
+    *,
+    split: str = "test",
+    by: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
+    missing_wrong: bool = False,
+    effect: float = 1.0,
+    audit_most: int = 200,
+    audited: Any = None,
+    label_column: str | None = None,
+) -> dict:
+    """Say whether the second model is better, by what both predict.
+
+    first, second, others: for each model labels, probabilities or both: a file, a pattern or comma
+    list of files (one a training), a frame with a column or index of ids, labels (n,),
+    probabilities (n, k), or a list of such, one a training. They are judged by `labels` (a file, a
+    frame with columns of ids and label, or an array (n,) in the same order), or by the `split` of a
+    bench. by: columns of labels to slice by; classes: what whole numbers and unnamed columns stand
+    for; effect: points; audited: labels of samples on which two differ (columns sample, label, and
+    verdict for unsure), in the order of the result's audit. Returns the verdict, the difference
+    with its interval, and all that `assay compare --json` prints. Raises UserError for what can't
+    be read or matched.
+    """
+    from assay.pipelines.comparison.compare import CompareOptions, compare_files
+
+    options = CompareOptions(
+        split, by, classes, missing_wrong, effect, audit_most, label_column, audited
+    )
+    return compare_files([first, second, *others], labels, bench, options)
 
 
 @say_in_python

@@ -34,6 +34,7 @@ pipelines.experiments
 pipelines.indexing
 pipelines.evaluation pipelines.estimates
 pipelines.reports
+pipelines.comparison
 pipelines.simulation pipelines.agents
 pipelines.cli
 app.server

@@ -470,7 +470,7 @@ def test_import_assay_loads_nothing_heavy():
     heavy = "{'pandas', 'numpy', 'torch', 'sklearn', 'jinja2', 'tqdm'}"
     code = f"import assay, sys; print({heavy} & set(sys.modules), dir(assay))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set() ['Bench', 'UserError', 'create', 'demo', 'open']\n"
+    assert done.stdout == "set() ['Bench', 'UserError', 'compare', 'create', 'demo', 'open']\n"
 
 
 def test_a_mistyped_split_and_a_class_for_a_classifier_are_refused(tmp_path):
@@ -539,6 +539,12 @@ ELSEWHERE = {
     "--csv": "a frame has to_csv",
     "--html": "bench.write_sheet(rows, path)",
     "--sheet": "bench.write_sheet(rows, path)",
+    "compare words": "first, second and others",
+    "compare --labels": "assay.compare(a, b, labels)",
+    "compare --by": "assay.compare(a, b, labels, by=columns)",
+    "compare --label-column": "assay.compare(a, b, labels, label_column=column)",
+    "compare --audit-list": "its result has the samples: audit",
+    "compare --report": "its result has all of it",
     "gaps -n": "a frame has head",
     "scan --shard": "one process of many, which a script starts by the command line",
     "scan --merge": "one process of many, which a script starts by the command line",

@@ -8,6 +8,7 @@ import streamlit as st
 
 from assay.app.ui import tasks
 from assay.app.ui.handing import hand_over
+from assay.app.ui.prediction_files import ask_files
 from assay.app.ui.widgets import draw_link, make_component, propose_name
 from assay.curation.features.scan_settings import is_scanned
 
@@ -37,6 +38,8 @@ def draw(bench: Bench) -> None:
         hand_over(bench, said.handed, "Models")
     elif said.wanted == "scan":
         tasks.begin_task(bench, "scan")
+    elif said.wanted == "files":
+        ask_files(bench)
     elif page := st.session_state.get("pages", {}).get(said.wanted):
         st.switch_page(page, query_params=dict(who=who) if who else {})
     return None

@@ -1,4 +1,4 @@
-"""The verbs experiment, report, runs and compare."""
+"""The verbs experiment, report and runs."""
 
 from __future__ import annotations
 
@@ -259,21 +259,8 @@ def describe_job(job: dict) -> str:
     return f"{job['state']:<8} {what}: {how} (process {job.get('pid')}, since {since})"
 
 
-def compare_models(args: argparse.Namespace) -> None:
-    """Say whether the second run is better on the test set.
-
-    VERSION/ARCHITECTURE stands for all its seeds.
-    """
-    from assay.pipelines.evaluation.pairwise import compare_runs
-
-    bench = open_bench(args)
-    out = compare_runs(bench, args.first, args.second)
-    print_line(args, out["verdict"])
-    print_result(args, out, f"assay report -b {bench.given}")
-
-
 def add(verbs: Verbs) -> None:
-    """Add the verbs experiment, report, runs and compare."""
+    """Add the verbs experiment, report and runs."""
     verb = verbs.add("experiment", run_experiment)
     verb.add_argument(
         "plan",
@@ -315,10 +302,3 @@ def add(verbs: Verbs) -> None:
         help="log cells and runs to MLflow, too (pip install 'assay[mlflow]'; MLFLOW_TRACKING_URI says where it is)",
     )
     verbs.add("runs", list_runs)
-    verb = verbs.add("compare", compare_models)
-    verb.add_argument(
-        "first",
-        metavar="RUN",
-        help="a run's key or its beginning, or VERSION/ARCHITECTURE for all its seeds",
-    )
-    verb.add_argument("second", metavar="RUN", help="another, named the same way")

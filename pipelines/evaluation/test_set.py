@@ -91,11 +91,15 @@ class TestSetEvaluator:
     """
 
     def __init__(self, bench: Bench, wanted: list[dict], labels: AuditedLabels):
-        self.labels, self.seeds, self.diverged = labels, {}, {}
-        self.task = task_of(bench)
-        self.undecided = np.flatnonzero(labels.given.index.isin(list(labels.doubted)))
+        self.labels, self.seeds, self.diverged, self.task = labels, {}, {}, task_of(bench)
         self.predicted = self.load_predictions(bench, wanted)
-        given, clean = labels.given.to_numpy(object), labels.clean.to_numpy(object)
+        self.judge_answers()
+
+    def judge_answers(self) -> None:
+        """Judge what is predicted, and drop runs that diverged."""
+        labels = self.labels
+        self.undecided = np.flatnonzero(labels.given.index.isin(list(labels.doubted)))
+        given, clean = (x.to_numpy(object) for x in (labels.given, labels.clean))
         for cell, answers in self.predicted.items():
             self.drop_diverged(cell, self.mark(answers, given))
         self.as_given = {cell: self.mark(said, given) for cell, said in self.predicted.items()}
@@ -225,9 +229,9 @@ class TestSetEvaluator:
             return contrasts.cell_accuracy(Y, others=others), balanced
         n = self.labels.n
         if self.task.several:
+            found = f"found {n:,} of {len(given):,}"
             raise OtherTask(
-                "expected all test labels audited or none, where samples have several labels; found"
-                f" {n:,} of {len(given):,}",
+                f"expected all test labels audited or none, where samples have several labels; {found}",
                 "audit the others, too, or undo the audit",
             )
         by_class = {

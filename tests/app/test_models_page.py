@@ -215,3 +215,19 @@ def test_a_run_that_ends_while_the_page_is_open_is_listed(go, bench):
     assert not page.locator(f"{ROOT} .list .title", has_text="v1/late").count()
     store_answers(bench, "v1", "late", 0, mistakes(bench, 7, 3))
     page.locator(f"{ROOT} .list .title", has_text="v1/late").wait_for(timeout=20_000)
+
+
+def test_two_files_of_predictions_are_compared_on_test(go, bench, tmp_path):
+    test = bench.frame(split="test")
+    for name, wrong in (("first", 20), ("second", 2)):
+        said = test.label.where(np.arange(len(test)) >= wrong, "no class of these")
+        test[["key"]].assign(label=said).to_csv(tmp_path / f"{name}.csv", index=False)
+    page = go()
+    page.get_by_role("button", name="Compare files of predictions").click()
+    inputs = page.locator("[role=dialog] input[type=file]")
+    inputs.nth(1).wait_for(state="attached")
+    for i, name in enumerate(("first", "second")):
+        inputs.nth(i).set_input_files(tmp_path / f"{name}.csv")
+        page.get_by_text(f"{name}.csv").wait_for()
+    page.locator("[role=dialog]").get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_text(re.compile("second is better than first: [+]")).wait_for(timeout=60_000)

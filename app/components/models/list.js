@@ -47,11 +47,12 @@ export class ModelList {
   }
   drawTest(said, wrong) { // an access to the test set is counted, so a click asks for it
     const head = make("h2", { text: "Test" }), button = make("button", { text: "Show test accuracy", onclick: () => this.askTest() });
+    const files = make("button", { text: "Compare files of predictions", onclick: () => this.actions.go("files") });
     const about = make("p", { class: "quiet", text: "Numbers alone: no cell, no picture. Looking is counted, and reports say so." });
-    if (!said) return this.test.replaceChildren(head, about, button, ...(wrong ? [make("p", { class: "why", role: "alert", text: wrong })] : []));
+    if (!said) return this.test.replaceChildren(head, about, button, files, ...(wrong ? [make("p", { class: "why", role: "alert", text: wrong })] : []));
     const rows = said.rows.map((row) => make("div", { class: "model-row" }, make("div", { class: "name" }, make("span", { class: "title", text: row.name, title: row.name }), whisker(row.accuracy), make("small", { text: `${interval(row.accuracy)}, ${count(row.seeds)} ${row.seeds === 1 ? "seed" : "seeds"}${row.diverged ? `, ${count(row.diverged)} diverged` : ""}` }))));
     const words = [`${count(said.n)} test samples; looked at ${count(said.accesses)} ${said.accesses === 1 ? "time" : "times"}.`, said.caveat && `${said.caveat[0].toUpperCase()}${said.caveat.slice(1)}.`, ...said.notes, rows.length ? "" : "No run has predicted them."];
-    this.test.replaceChildren(head, ...rows, ...words.filter(Boolean).map((text) => make("p", { class: "quiet", text })));
+    this.test.replaceChildren(head, ...rows, ...words.filter(Boolean).map((text) => make("p", { class: "quiet", text })), files);
     return null;
   }
   async askTest() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assay.pipelines.cli.schemas import (
     classes,
+    comparisons,
     data,
     duplicates,
     estimates,
@@ -91,6 +92,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "experiment-init": ("experiment --init", experiments.ExperimentInit),
     "runs": ("runs", experiments.Runs),
     "compare": ("compare", experiments.Compare),
+    "compare-files": ("compare FILE FILE", comparisons.CompareFiles),
     "guard": ("guard", experiments.Guard),
     "gate": ("gate", experiments.Gate),
     "clusters": ("clusters", slices.Clusters),

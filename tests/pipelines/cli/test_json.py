@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -119,6 +120,11 @@ def story(tmp_path_factory):
     do("report", "--markdown")
     do("runs")
     do("compare", "v1/probe", "v2/probe")
+    test = assay.open(home).frame(split="test")
+    for name, wrong in (("a", 9), ("b", 2)):
+        said = test.label.where(range(len(test)) >= np.int64(wrong), "0")
+        pd.DataFrame(dict(key=test.key, label=said)).to_csv(place / f"{name}.csv", index=False)
+    do("compare", place / "a.csv", place / "b.csv", "--audit-list", place / "differ.csv")
     do("gate", "--min-gain", 90)
     do("gate", "--min-gain", -90)
     do("experiment", "--init", place / "init.toml")
