@@ -7,7 +7,7 @@ import json
 from assay.curation.storage.interface import Bench
 from assay.curation.times import localize
 from assay.curation.versioning import history
-from assay.pipelines.evaluation import costs, slice_effects
+from assay.pipelines.evaluation import costs, rules_or_network, slice_effects
 from assay.pipelines.evaluation.comparison import group_by_cell, load_comparison
 from assay.pipelines.evaluation.effects import measure_gains
 from assay.pipelines.evaluation.test_set import (
@@ -48,6 +48,7 @@ def compare_versions(bench: Bench, plan: dict) -> dict:
         review=c.review,
         costs=costs.measure_costs(bench, plan, wanted, primary, others, seconds),
         where=slice_effects.find_slice_effects(c) if primary else None,
+        rules=rules_or_network.compare_rules(c, seconds),
         seeds=plan["seeds"],
         seeds_note=describe_seeds(plan),
         tree={cell["version"]: cell["tree"] for cell in wanted},

@@ -48,16 +48,16 @@ def load_function(name: str) -> LabellingFunction:
 
     Code that changed is loaded anew. Raises UserError where the name leads to no function.
     """
-    return _run_file(name, _read_file(name))
+    return _run_file(name, read_code(name))
 
 
 def hash_code(name: str) -> str:
     """Hash the file of a labelling function, without running it."""
-    return sha256(_read_file(name)).hexdigest()[:12]
+    return sha256(read_code(name)).hexdigest()[:12]
 
 
-def _read_file(name: str) -> bytes:
-    """Read the file that a labelling function stands in; UserError where there is none."""
+def read_code(name: str) -> bytes:
+    """Read the file of a labelling function; UserError where there is none."""
     try:
         module, _ = name.split(":")
         invalidate_caches()
