@@ -10,7 +10,7 @@ from assay.pipelines.reports.phrases import cut, p_value, sentence
 from assay.pipelines.reports.slices import ROWS
 from assay.pipelines.reports.templates import PARTS, interval_markup
 
-TITLE, ORDER = "Rules or network", 45
+TITLE, ORDER = "Rules or network", 48
 FIRST = 12  # slices that are shown at once; the others are in a table
 HEAD = ("Slice", "Kind", "n", "Rules, %", "Network, %", "Network - rules", "Holm p", "Who wins")
 
