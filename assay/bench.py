@@ -737,6 +737,19 @@ class Bench(curation.Bench):
             data |= dict(logged=log_to_mlflow(self, asked, data, page))
         return Report(self, data | said, page)
 
+    def card(self, out: str | Path | None = None, version: str = "HEAD") -> dict:
+        """Describe a version's labels, for whoever receives them.
+
+        out: writes the card to a file.html, .md or .json. See labels_card.describe_labels for the fields.
+        """
+        from assay.pipelines.evaluation.labels_card import describe_labels
+        from assay.pipelines.reports.labels_card import write_card
+
+        described = describe_labels(self, version)
+        if out is not None:
+            write_card(described, out)
+        return described
+
     def plan_experiment(
         self, plan: dict | str | Path | None = None, path: str | Path | None = None
     ) -> dict:
@@ -976,17 +989,20 @@ class Bench(curation.Bench):
 
         return write_in_place(self, version)
 
-    def check(self, repair: bool = False, *, progress: bool = True) -> list[dict]:
+    def check(
+        self, repair: bool = False, tree: str | None = None, *, progress: bool = True
+    ) -> list[dict]:
         """Check that log, arrays and images are what was written.
 
-        [] for a sound bench; else what is wrong, each with what can be done.
+        [] for a sound bench; else what is wrong, each with what can be done. tree: a version must have it, too.
         """
-        from assay.curation.maintenance.integrity import check_bench
+        from assay.curation.maintenance.integrity import check_bench, check_tree
         from assay.curation.maintenance.repair import repair_bench
 
         with progress_bar("checking", progress) as step:
             found = check_bench(self, step)
-            return repair_bench(self, found, step) if repair and found else found
+            found = repair_bench(self, found, step) if repair and found else found
+        return [*found, *check_tree(self, tree)] if tree else found
 
     def gc(self, dry_run: bool = False) -> dict:
         """Delete derived arrays that nothing needs."""
@@ -1018,7 +1034,7 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 # ---- opened, and its errors in Python
 
 VERBS = (
-    "add add_class add_opinion add_trigger app assign assignments audit batches blame check "
+    "add add_class add_opinion add_trigger app assign assignments audit batches blame card check "
     "classes clusters commit commits compare dataset diff disagreements duplicates edit "
     "edit_class embeddings estimate exemplars experiment export export_corrections export_fiftyone "
     "fiftyone findings flagged frame gaps gate gc guard import_classes issues keep_best "

@@ -22,7 +22,7 @@ HEADINGS = {
     "Data in, data out": "demo data split scan estimate",
     "Find and mend wrong labels": "review samples views assign issues duplicates opinion audit reviewers classes",
     "What was done, and versions": "log undo versions",
-    "Prove what it was worth": "experiments gates",
+    "Prove what it was worth": "experiments gates card",
     "Find what is missing": "gaps map selection disagreements triggers",
     "Look at it in a browser": "app fiftyone docs",
     "Keep a bench sound": "maintenance",

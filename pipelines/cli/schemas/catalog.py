@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.pipelines.cli.schemas import (
+    cards,
     classes,
     data,
     duplicates,
@@ -75,6 +76,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "experiment-init": ("experiment --init", experiments.ExperimentInit),
     "runs": ("runs", experiments.Runs),
     "compare": ("compare", experiments.Compare),
+    "card": ("card", cards.Card),
     "guard": ("guard", experiments.Guard),
     "gate": ("gate", experiments.Gate),
     "clusters": ("clusters", slices.Clusters),
