@@ -100,11 +100,12 @@ def join_frames(val: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
 
 def explain_choice(best: str, networks: list[str], n_val: int, enough: bool) -> list[str]:
     """Say how the network was chosen, and what the slices are."""
+    labels = format_count(n_val, "validation label")
     how = f"the only network of the plan, {best}"
     if len(networks) > 1:
-        how = f"{best}, of {format_count(len(networks), 'network')} the best on {n_val:,} validation labels"
+        how = f"{best}, of {format_count(len(networks), 'network')} the best on {labels}"
         if not enough:
-            how = f"{best}, the first: {n_val:,} validation labels are too few to choose by"
+            how = f"{best}, the first: {labels}, too few to choose by"
     return [
         f"the network is {how}",
         "slices are what the rules say and what is known without a label; Holm allows for all that were tested",

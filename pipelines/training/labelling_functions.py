@@ -20,9 +20,7 @@ from typing import Any
 import numpy as np
 
 from assay.curation.errors import UserError, suggest_names
-from assay.curation.media.base import load_stored, media_of
-from assay.curation.media.pixels import Pixels
-from assay.curation.media.rows import read_rows
+from assay.curation.media.base import give_samples
 from assay.curation.storage.interface import Bench
 
 FORM = "package.module:function"
@@ -107,17 +105,9 @@ def count_lines(source: bytes) -> int:
 
 def read_batches(bench: Bench, hashes: Sequence[str]) -> Iterator[list[Any]]:
     """Read samples by their content hashes, in batches as a labelling function takes them."""
-    media, shards, hashes = media_of(bench), load_stored(bench), np.asarray(hashes, "S32")
+    hashes = list(hashes)
     for at in range(0, len(hashes), AT_ONCE):
-        some = hashes[at : at + AT_ONCE]
-        if media.name == "image":
-            from PIL import Image
-
-            stored = Pixels(shards, some, 1)  # the size is not asked: each is read as it is stored
-            yield [Image.fromarray(np.array(stored.read_stored(i))) for i in range(len(some))]
-        else:
-            texts = list(media.read(shards, some))
-            yield read_rows(texts) if media.name == "row" else texts
+        yield give_samples(bench, hashes[at : at + AT_ONCE])
 
 
 def ask_labels(
@@ -135,12 +125,11 @@ def ask_labels(
     sized = isinstance(answers, Sequence | np.ndarray) and not isinstance(answers, str)
     if not sized or len(answers) != len(batch):
         found = f"{len(answers):,}" if sized else type(answers).__name__
-        raise UserError(
-            f"expected {len(batch):,} labels from {labeller.name}, found {found}", TAKES
-        )
+        n = format_count(len(batch), "label")
+        raise UserError(f"expected {n} from {labeller.name}, found {found}", TAKES)
     out = [str(a) if isinstance(a, str) else a for a in answers]
     for name, answer in zip(names, out):
-        if answer is not None and answer not in classes:
+        if answer is not None and not (isinstance(answer, str) and answer in classes):
             known = ", ".join(sorted(classes)[:12])
             meant = suggest_names(answer, classes) if isinstance(answer, str) else []
             raise UserError(

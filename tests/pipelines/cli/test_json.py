@@ -112,6 +112,8 @@ def story(tmp_path_factory):
     do("report", "--markdown")
     do("runs")
     do("compare", "v1/probe", "v2/probe")
+    do("card")
+    do("card", "--out", place / "card.html")
     do("gate", "--min-gain", 90)
     do("gate", "--min-gain", -90)
     do("experiment", "--init", place / "init.toml")
