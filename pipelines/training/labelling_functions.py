@@ -22,6 +22,7 @@ import numpy as np
 from assay.curation.errors import UserError, suggest_names
 from assay.curation.media.base import give_samples
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 
 FORM = "package.module:function"
 AT_ONCE = 256  # samples in a batch
