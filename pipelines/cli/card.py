@@ -34,4 +34,6 @@ def show_card(args: argparse.Namespace) -> None:
 def add(verbs: Verbs) -> None:
     """Add the verb card."""
     verb = verbs.add("card", show_card, version=True)
-    verb.add_argument("--out", metavar="FILE", help="write it to FILE.html, FILE.md or FILE.json")
+    verb.add_argument(
+        "-o", "--out", metavar="FILE", help="write it to FILE.html, FILE.md or FILE.json"
+    )
