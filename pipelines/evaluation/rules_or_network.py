@@ -20,6 +20,12 @@ from assay.pipelines.evaluation.slice_effects import (
     mean_accuracy,
 )
 from assay.pipelines.evaluation.test_set import estimate_to_dict
+from assay.pipelines.evaluation.validation_marks import (
+    choose_best,
+    list_keys,
+    list_validation,
+    mark_validation,
+)
 from assay.pipelines.training.architectures.recipes import find_recipe
 from assay.pipelines.training.architectures.rules import ABSTAINED
 from assay.pipelines.training.labelling_functions import count_lines, read_code
@@ -58,7 +64,7 @@ def compare_rules(c: Comparison, seconds: dict[str, float]) -> list[dict]:
         return []
     judged = judge_runs(c, rules)
     enough = len(judged.val) >= FEW
-    best = max(networks, key=lambda a: judged.Y_val[a].mean()) if enough else networks[0]
+    best = choose_best(c, judged.val, judged.version, networks) if enough else networks[0]
     groups, notes = collect_slices(c.bench, c.plan, join_frames(judged.val, judged.test))
     open_groups = [g for g in groups if g["kind"] != "class"]  # a mix may not know the label
     notes += explain_choice(best, networks, len(judged.val), enough)
@@ -72,22 +78,11 @@ def compare_rules(c: Comparison, seconds: dict[str, float]) -> list[dict]:
 def judge_runs(c: Comparison, rules: list[str]) -> Judged:
     """Load what the runs of the last version get right, on validation and on test."""
     version, judge = c.plan["versions"][-1], c.evaluator
-    state = c.bench.state()
-    val = state[state.keep & (state["split"] == "val") & state.label.notna()].sort_index()
-    truth, both = val.label.to_numpy(object), [*val.index, *c.test.index]
-    Y_val, Y_test, said = {}, {}, {}
-    for arch in c.plan["architectures"]:
-        kept = judge.seeds[version, arch]
-        own = [
-            cell
-            for cell in c.wanted
-            if (cell["version"], cell["arch"]) == (version, arch) and cell["seed"] in kept
-        ]
-        answers = [read_labels(c.bench, cell["key"], both) for cell in own]
-        Y_val[arch] = judge.mark(np.array([a[: len(val)] for a in answers], object), truth)
-        Y_test[arch] = np.asarray(judge.Y[version, arch])
-        if arch in rules:
-            said[arch] = answers[0]
+    val = list_validation(c)
+    both = [*val.index, *c.test.index]
+    Y_val = {a: mark_validation(c, val, version, a) for a in c.plan["architectures"]}
+    Y_test = {a: np.asarray(judge.Y[version, a]) for a in c.plan["architectures"]}
+    said = {a: read_labels(c.bench, list_keys(c, version, a)[0], both) for a in rules}
     return Judged(version, val, c.test, Y_val, Y_test, said, judge.weight)
 
 
