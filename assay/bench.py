@@ -751,17 +751,27 @@ class Bench(curation.Bench):
         return described
 
     def plan_experiment(
-        self, plan: dict | str | Path | None = None, path: str | Path | None = None
+        self,
+        plan: dict | str | Path | None = None,
+        path: str | Path | None = None,
+        question: str | None = None,
     ) -> dict:
         """Say what an experiment would train and cost, and return its plan.
 
         plan: as `experiment` takes it. path: of a new TOML file that gets a plan to edit, and no more is done.
+        question: "end-to-end" plans what answers it, in place of a plan: see questions.plan_question.
         """
         from assay.pipelines.experiments import plan_template, run
         from assay.pipelines.experiments.plan import default_plan, read_plan
+        from assay.pipelines.experiments.questions import plan_question
 
+        if plan is not None and question:
+            raise UserError("expected a plan or a question, found both", "leave one of them out")
+        if question:
+            plan = plan_question(self, question, self._printer())
         if path is not None:
-            return read_plan(plan_template.write_plan(self, path))
+            given = check_given_plan(plan) if plan is not None else None
+            return read_plan(plan_template.write_plan(self, path, given))
         asked = default_plan(self) if plan is None else check_given_plan(plan)
         run.run_plan(self, asked, self._printer(), dry=True)
         return asked
