@@ -301,6 +301,20 @@ RULES = dict(
     costs=dict(lines=7, labels=750, seconds_rules=0.1, seconds_network=3.0),
     notes=["the network is mlp"],
 )
+POINT = dict(version="v1", n_train=500, estimate=0.8, low=0.75, high=0.85)
+BETTER = dict(estimate=0.05, low=0.01, high=0.09, p_holm=0.01, verdict="helps")
+END_TO_END = dict(
+    frozen="probe",
+    end_to_end="cnn",
+    curves=[
+        dict(base="v1", arch=a, points=[POINT | dict(n_train=n) for n in (60, 500)])
+        for a in ("probe", "cnn")
+    ],
+    gains=[dict(kind="gain", name="v1", version="v1", n_train=500) | BETTER],
+    interactions=[dict(kind="interaction", name="v1 against part", about="labels") | BETTER],
+    answer="End to end, by cnn with 500 labels of v1",
+    notes=["probe and cnn are compared"],
+)
 REPORT_DATA = dict(
     question="Did 100 reviews help?",
     verdict="Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points [-1.0, +1.4], v2 against v1; "
