@@ -809,18 +809,41 @@ class Bench(curation.Bench):
             data |= dict(logged=log_to_mlflow(self, asked, data, page))
         return Report(self, data | said, page)
 
+    def card(self, out: str | Path | None = None, version: str = "HEAD") -> dict:
+        """Describe a version's labels, for whoever receives them.
+
+        out: writes the card to a file.html, .md or .json. See labels_card.describe_labels for the fields.
+        """
+        from assay.pipelines.evaluation.labels_card import describe_labels
+        from assay.pipelines.reports.labels_card import write_card
+
+        described = describe_labels(self, version)
+        if out is not None:
+            write_card(described, out)
+        return described
+
     def plan_experiment(
-        self, plan: dict | str | Path | None = None, path: str | Path | None = None
+        self,
+        plan: dict | str | Path | None = None,
+        path: str | Path | None = None,
+        question: str | None = None,
     ) -> dict:
         """Say what an experiment would train and cost, and return its plan.
 
         plan: as `experiment` takes it. path: of a new TOML file that gets a plan to edit, and no more is done.
+        question: "end-to-end" plans what answers it, in place of a plan: see questions.plan_question.
         """
         from assay.pipelines.experiments import plan_template, run
         from assay.pipelines.experiments.plan import default_plan, read_plan
+        from assay.pipelines.experiments.questions import plan_question
 
+        if plan is not None and question:
+            raise UserError("expected a plan or a question, found both", "leave one of them out")
+        if question:
+            plan = plan_question(self, question, self._printer())
         if path is not None:
-            return read_plan(plan_template.write_plan(self, path))
+            given = check_given_plan(plan) if plan is not None else None
+            return read_plan(plan_template.write_plan(self, path, given))
         asked = default_plan(self) if plan is None else check_given_plan(plan)
         run.run_plan(self, asked, self._printer(), dry=True)
         return asked
@@ -1105,17 +1128,20 @@ class Bench(curation.Bench):
 
         return write_in_place(self, version)
 
-    def check(self, repair: bool = False, *, progress: bool = True) -> list[dict]:
+    def check(
+        self, repair: bool = False, tree: str | None = None, *, progress: bool = True
+    ) -> list[dict]:
         """Check that log, arrays and images are what was written.
 
-        [] for a sound bench; else what is wrong, each with what can be done.
+        [] for a sound bench; else what is wrong, each with what can be done. tree: a version must have it, too.
         """
-        from assay.curation.maintenance.integrity import check_bench
+        from assay.curation.maintenance.integrity import check_bench, check_tree
         from assay.curation.maintenance.repair import repair_bench
 
         with progress_bar("checking", progress) as step:
             found = check_bench(self, step)
-            return repair_bench(self, found, step) if repair and found else found
+            found = repair_bench(self, found, step) if repair and found else found
+        return [*found, *check_tree(self, tree)] if tree else found
 
     def gc(self, dry_run: bool = False) -> dict:
         """Delete derived arrays that nothing needs."""
@@ -1148,7 +1174,7 @@ def check_given_plan(plan: dict | str | Path) -> dict:
 
 VERBS = (
     "add add_class add_opinion add_trigger app approve_proposal assign assignments audit "
-    "batches blame check check_proposal classes close_proposal clusters comment_proposal commit "
+    "batches blame card check check_proposal classes close_proposal clusters comment_proposal commit "
     "commits compare compare_consensus compare_labellers consensus dataset describe_proposal "
     "diff disagreements duplicates edit edit_class embeddings estimate exemplars experiment "
     "export export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc "

@@ -272,6 +272,49 @@ REVIEW = dict(
     errors_left=(97.3, 31.0, 260.0),
     errors_between=None,
 )
+RULES = dict(
+    rules="rules(office:classify)",
+    network="mlp",
+    version="v2",
+    n_val=500,
+    n_test=N,
+    abstained=12,
+    accuracy=dict(
+        rules=dict(estimate=0.7, low=0.65, high=0.75),
+        network=dict(estimate=0.8, low=0.75, high=0.85),
+    ),
+    slices=[
+        region("metadata", "site = old", 150, -0.3, 0.05, 0.001, "hurts") | dict(winner="rules")
+    ],
+    tested=1,
+    mix=dict(
+        default="network",
+        chosen=[dict(kind="metadata", name="site = old", n=150)],
+        by_rules=150,
+        accuracy=dict(estimate=0.85, low=0.8, high=0.9),
+        gains=[
+            dict(against=of, estimate=0.05, low=0.01, high=0.09, p_holm=0.01, verdict="helps")
+            for of in ("network", "rules")
+        ],
+    ),
+    mix_reason=None,
+    costs=dict(lines=7, labels=750, seconds_rules=0.1, seconds_network=3.0),
+    notes=["the network is mlp"],
+)
+POINT = dict(version="v1", n_train=500, estimate=0.8, low=0.75, high=0.85)
+BETTER = dict(estimate=0.05, low=0.01, high=0.09, p_holm=0.01, verdict="helps")
+END_TO_END = dict(
+    frozen="probe",
+    end_to_end="cnn",
+    curves=[
+        dict(base="v1", arch=a, points=[POINT | dict(n_train=n) for n in (60, 500)])
+        for a in ("probe", "cnn")
+    ],
+    gains=[dict(kind="gain", name="v1", version="v1", n_train=500) | BETTER],
+    interactions=[dict(kind="interaction", name="v1 against part", about="labels") | BETTER],
+    answer="End to end, by cnn with 500 labels of v1",
+    notes=["probe and cnn are compared"],
+)
 REPORT_DATA = dict(
     question="Did 100 reviews help?",
     verdict="Not shown: 105 reviews raised accuracy from 79.9 to 80.1 %, +0.2 points [-1.0, +1.4], v2 against v1; "

@@ -85,6 +85,23 @@ def check_bench(bench: Bench, progress: Progress | None = None) -> list[dict]:
     return found + (list(check_images(state, progress)) if media_of(bench).column is None else [])
 
 
+def find_tree(bench: Bench, tree: str) -> str | None:
+    """Find the version whose contents have a tree: HEAD, else the last committed one, else None."""
+    if states.hash_tree(bench.state()) == tree:
+        return "HEAD"
+    commits = bench.commits()
+    return next(iter(commits.name[commits.tree == tree][::-1]), None)
+
+
+def check_tree(bench: Bench, tree: str) -> list[dict]:
+    """Check that a version has a tree: [] where one has, else a finding."""
+    if find_tree(bench, tree):
+        return []
+    now = states.hash_tree(bench.state())
+    what = f"no version here has the tree {tree}: the newest contents have {now}"
+    return [make_finding("tree", what, hint="are they the labels that the card is about?")]
+
+
 def check_bucket(bench: Bench) -> Iterator[dict]:
     """Check that object storage has the arrays that lie here."""
     for kind, what, n, mend, hint in find_bucket_faults(bench):

@@ -85,6 +85,9 @@ class MediaType(Protocol):
 
         side: of the squares that images are read as."""
 
+    # optional: def give(shards, hashes) -> list[Any]
+    # stored samples as a person's function takes them, such as PIL images; else what `read` reads
+
     def store(
         self, bench: Bench, source: str, frame: pd.DataFrame, progress: Progress | None = None
     ) -> DecodedSource:
@@ -122,6 +125,14 @@ def media_type(name: str = "image") -> MediaType:
 def media_of(bench: Bench) -> MediaType:
     """Look up the media type of a bench, which its first import decided."""
     return media_type(dict(bench.rows("select key, value from meta")).get("media", "image"))
+
+
+def give_samples(bench: Bench, hashes: Iterable[str]) -> list[Any]:
+    """Give stored samples as a person's function takes them: PIL images, texts, or rows as dicts."""
+    media, shards = media_of(bench), load_stored(bench)
+    hashes = np.asarray(hashes, "S32")
+    give = getattr(media, "give", None)
+    return give(shards, hashes) if give else list(media.read(shards, hashes))
 
 
 def stored_folders() -> list[str]:

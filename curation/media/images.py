@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,6 +72,13 @@ class Images:
     def read(self, shards: Shards, hashes: Iterable[str], side: int | None = None) -> Pixels:
         """Read pixels lazily, as squares of `side`."""
         return Pixels(shards, hashes, side)
+
+    def give(self, shards: Shards, hashes: Iterable[str]) -> list[Any]:
+        """Give PIL images, as they are stored."""
+        from PIL import Image
+
+        stored = Pixels(shards, hashes, 1)  # no size is asked: each comes as it is stored
+        return [Image.fromarray(np.array(stored.read_stored(i))) for i in range(len(stored))]
 
     def store(
         self, bench: Bench, source: str, frame: pd.DataFrame, progress: Progress | None = None

@@ -49,6 +49,10 @@ class RowMedia(TextMedia):
         """Draw a row as a card: a line for each column."""
         return draw_row(bytes(self.decode(raw).array).decode(), side)
 
+    def give(self, shards: Shards, hashes: Iterable[str]) -> list[dict[str, Any]]:
+        """Give rows as dicts {column: cell}."""
+        return read_rows(self.read(shards, hashes))
+
     def similarity(
         self, shards: Shards, hashes: np.ndarray, pairs: np.ndarray, neighbours: np.ndarray
     ) -> Similarities:

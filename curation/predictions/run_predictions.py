@@ -192,17 +192,15 @@ def read_complete_labels(bench: Bench, key: str, ids: Iterable[str]) -> np.ndarr
 
     None, too, where its predictions are lost or damaged.
     """
-    try:
-        labels = read_labels(bench, key, ids)
-    except UserError:
+    if not has_predicted(bench, key, np.asarray(ids, "S32")):
         return None
-    return None if (labels == "").any() else labels
+    return read_labels(bench, key, ids)
 
 
 def read_labels(bench: Bench, key: str, ids: Iterable[str]) -> np.ndarray:
-    """Read the labels (m,) that a run predicts, "" for unseen samples.
+    """Read the labels (m,) that a run predicts, as classes are called now.
 
-    As classes are called now.
+    "" for unseen samples, and where rules abstain.
     """
     kept = Predictions.load_named(bench, key)
     labels = np.array([*task_of(bench).predict(kept.probs, kept.classes), ""], dtype=object)

@@ -52,6 +52,11 @@ def run_experiment(args: argparse.Namespace) -> None:
             f"expected a folder for the report, found none at {output.parent}",
             "make it, or choose another -o",
         )
+    if args.detach and args.question:
+        raise UserError(
+            "expected --detach with a plan in a file, found --question",
+            f"assay experiment --question {args.question} --init PLAN.toml writes it",
+        )
     if args.detach:
         run.prepare_cells(bench, plan)  # what is wrong with it is said here, not in a log
         return detach_experiment(args, bench, str(output))
@@ -92,9 +97,14 @@ def run_experiment(args: argparse.Namespace) -> None:
 def read_given_plan(args: argparse.Namespace, bench: Bench) -> dict:
     """Read PLAN.toml; without it, plan the first version against HEAD."""
     from assay.pipelines.experiments.plan import default_plan, read_plan
+    from assay.pipelines.experiments.questions import plan_question
 
+    if args.plan and args.question:
+        raise UserError("expected a plan or --question, found both", "leave one of them out")
     if args.plan:
         return read_plan(args.plan)
+    if args.question:
+        return plan_question(bench, args.question, line_printer(args))
     plan = default_plan(bench)
     first, last = plan["versions"]
     networks = ", ".join(plan["architectures"])
@@ -109,13 +119,15 @@ def read_given_plan(args: argparse.Namespace, bench: Bench) -> dict:
 def write_plan(args: argparse.Namespace, bench: Bench) -> None:
     """Write a plan to edit, for --init."""
     from assay.pipelines.experiments import plan_template
+    from assay.pipelines.experiments.questions import plan_question
 
     if args.plan:
         raise UserError(
             "expected --init PLAN.toml alone, found another plan beside it",
             "leave one of them out",
         )
-    path = plan_template.write_plan(bench, args.init)
+    asked = args.question and plan_question(bench, args.question, line_printer(args))
+    path = plan_template.write_plan(bench, args.init, asked or None)
     print_line(args, f"{path} is a plan with a comment on each key")
     then = f"edit it, then: assay experiment {path} -b {bench.given}"
     print_result(args, dict(plan=str(path)), then, schema="experiment-init")
@@ -270,6 +282,11 @@ def add(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--init", metavar="PLAN.toml", help="only write a plan to edit; no file is overwritten"
+    )
+    verb.add_argument(
+        "--question",
+        metavar="QUESTION",
+        help="plan what answers it: end-to-end (or frozen features, and with how many labels?)",
     )
     verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     verb.add_argument(

@@ -23,7 +23,7 @@ HEADINGS = {
     "Find and mend wrong labels": "review samples views assign issues duplicates opinion audit "
     "reviewers labellers classes",
     "What was done, and versions": "log undo versions proposals",
-    "Prove what it was worth": "experiments compare gates",
+    "Prove what it was worth": "experiments compare gates card",
     "Find what is missing": "gaps map selection disagreements triggers",
     "Look at it in a browser": "app fiftyone docs",
     "Let agents look and propose": "mcp",

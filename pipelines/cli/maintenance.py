@@ -23,7 +23,7 @@ def check_soundness(args: argparse.Namespace) -> int:
     --repair mends what is derived from them. Exits with 1 where something is wrong.
     """
     from assay.curation.maintenance.array_checks import NOTES
-    from assay.curation.maintenance.integrity import check_bench
+    from assay.curation.maintenance.integrity import check_bench, check_tree, find_tree
     from assay.curation.maintenance.repair import repair_bench
 
     bench = curation.Bench(bench_path(args))  # not opened: a damaged one is what this verb is for
@@ -35,6 +35,13 @@ def check_soundness(args: argparse.Namespace) -> int:
             found = repair_bench(bench, found, step)
         print_line(args, "repaired, and checked again:")
         print_findings(args, found)
+    named = None
+    if args.tree and not any(f["kind"] == "file" for f in found):  # else there is no state to ask
+        named, missing = find_tree(bench, args.tree), check_tree(bench, args.tree)
+        print_findings(args, missing)
+        found = [*found, *missing]
+    if named:
+        print_line(args, f"the tree {args.tree} is that of {named}")
     wrong = [f for f in found if f["kind"] not in NOTES]
     print_line(
         args,
@@ -42,7 +49,7 @@ def check_soundness(args: argparse.Namespace) -> int:
         if wrong
         else "sound: log, arrays and images are what was written",
     )
-    found_out = dict(sound=not wrong, findings=found)
+    found_out = dict(sound=not wrong, findings=found, tree_of=named)
     print_result(args, found_out, next_step(bench, wrong or found), passed=not wrong)
     return int(bool(wrong))  # the check that was asked for failed
 
@@ -142,6 +149,11 @@ def add(verbs: Verbs) -> None:
         "--repair",
         action="store_true",
         help="set damaged arrays aside, decode lost pixels again, delete what is left over",
+    )
+    verb.add_argument(
+        "--tree",
+        metavar="HASH",
+        help="check that a version has this tree, as a labels card says it",
     )
     verb = verbs.add("gc", collect_garbage)
     verb.add_argument("--dry-run", action="store_true", help="only say what would go")

@@ -7,7 +7,7 @@ import json
 from assay.curation.storage.interface import Bench
 from assay.curation.times import localize
 from assay.curation.versioning import history
-from assay.pipelines.evaluation import costs, slice_effects
+from assay.pipelines.evaluation import costs, end_to_end, rules_or_network, slice_effects
 from assay.pipelines.evaluation.comparison import group_by_cell, load_comparison
 from assay.pipelines.evaluation.effects import measure_gains
 from assay.pipelines.evaluation.test_set import (
@@ -33,10 +33,15 @@ def compare_versions(bench: Bench, plan: dict) -> dict:
     others = [e for e in found["effects"] if e["kind"] == "architecture"]
     keys = [cell["key"] for cell in wanted]
     query = "select distinct code from runs where key in (select unnest(?)) order by code"
+    trained = end_to_end.compare_training(c)
+    verdict = write_verdict(c, primary, found["power"])
+    lines = write_verdict_lines(c, primary, found["power"])
+    if trained:  # what the plan asks; what the labels gained comes after it
+        verdict, lines = f"{trained['answer']}; {verdict}", [f"{trained['answer']}.", *lines]
     return dict(
         question=plan["question"],
-        verdict=write_verdict(c, primary, found["power"]),
-        verdict_lines=write_verdict_lines(c, primary, found["power"]),
+        verdict=verdict,
+        verdict_lines=lines,
         **found,
         matrix=[describe_cell(own, evaluator, seconds) for own in group_by_cell(wanted).values()],
         diverged=c.diverged,
@@ -48,6 +53,8 @@ def compare_versions(bench: Bench, plan: dict) -> dict:
         review=c.review,
         costs=costs.measure_costs(bench, plan, wanted, primary, others, seconds),
         where=slice_effects.find_slice_effects(c) if primary else None,
+        end_to_end=trained,
+        rules=rules_or_network.compare_rules(c, seconds),
         seeds=plan["seeds"],
         seeds_note=describe_seeds(plan),
         tree={cell["version"]: cell["tree"] for cell in wanted},

@@ -130,6 +130,17 @@ def find_dead_cells(wanted: list[dict]) -> list[dict]:
     ]
 
 
+def list_rules(architectures: list[str]) -> list[str]:
+    """List the architectures that are a person's rules."""
+    return [arch for arch in architectures if arch.startswith("rules(")]
+
+
+def list_learners(architectures: list[str]) -> list[str]:
+    """List the architectures that learn from labels; all where none does."""
+    rules = list_rules(architectures)
+    return [arch for arch in architectures if arch not in rules] or architectures
+
+
 def drop_architectures(plan: dict, wanted: list[dict], dead: list[dict]) -> tuple[dict, list[dict]]:
     """Drop the architectures of dead cells from the plan and its cells.
 

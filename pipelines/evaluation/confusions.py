@@ -33,8 +33,9 @@ def load_predictions(
         kept = Predictions.load_named(bench, c["key"])
         if last is None or not np.array_equal(kept.ids, last):
             last, at = kept.ids, np.searchsorted(kept.ids, ids)
-        names.update(kept.classes)
-        answers = kept.classes, kept.probs[at].argmax(1)
+        called = [name or "(abstains)" for name in kept.classes]  # as rules may
+        names.update(called)
+        answers = called, kept.probs[at].argmax(1)
         runs.setdefault((c["version"], c["arch"]), []).append(answers)
     classes = np.array(order_classes(bench, names))
     return classes, {

@@ -13,7 +13,7 @@ from assay.curation.statistics.estimates import wilson_interval
 from assay.curation.statistics.power import needed_audits, needed_sizes
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning import expressions
-from assay.pipelines.evaluation.comparison import Comparison
+from assay.pipelines.evaluation.comparison import Comparison, list_learners
 from assay.pipelines.evaluation.test_set import TestSetEvaluator, Weights, estimate_to_dict
 from assay.pipelines.experiments.cells import AUTOMATIC, automatic_control, find_control
 
@@ -46,7 +46,7 @@ def measure_gains(c: Comparison) -> dict:
         per_architecture=[
             make_effect("data", v, first) | dict(arch=a) | measure(data_weights([a], v, first))
             for v in others
-            for a in archs
+            for a in list_learners(archs)
         ],
     )
 
@@ -72,6 +72,7 @@ def list_effects(plan: dict, wanted: list[dict]) -> Iterator[tuple[dict, Weights
             weights |= {(v, archs[0]): -each for v in plan["versions"]}
             yield make_effect("architecture", a, archs[0]), weights
     if "interaction" in asked:
+        archs = list_learners(archs)
         for v in other:
             for a in archs[1:]:
                 name = f"{v} against {first}, {a} against {archs[0]}"
@@ -229,6 +230,7 @@ def make_effect(kind: str, version: str, against: str) -> dict:
 
 
 def data_weights(archs: list[str], version: str, against: str) -> Weights:
-    """Weigh one version against another, the mean over architectures."""
+    """Weigh one version against another, the mean over architectures that learn."""
+    archs = list_learners(archs)
     each = 1 / len(archs)
     return {(version, a): each for a in archs} | {(against, a): -each for a in archs}

@@ -15,7 +15,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import task_of
 from assay.curation.tasks.classification import class_indices
 from assay.curation.text import format_count
-from assay.pipelines.evaluation.comparison import Comparison
+from assay.pipelines.evaluation.comparison import Comparison, list_learners
 from assay.pipelines.evaluation.confusions import compare_confusions, load_predictions
 from assay.pipelines.evaluation.pairwise import find_flips
 from assay.pipelines.evaluation.test_set import interval_to_dict
@@ -46,7 +46,7 @@ def find_slice_effects(c: Comparison) -> dict:
     later = [v for v in c.plan["versions"][1:] if trees[v] != trees[first]]
     if not later:
         return dict(version=None, against=first) | NOTHING
-    last, archs, judge = later[-1], c.plan["architectures"], c.evaluator
+    last, archs, judge = later[-1], list_learners(c.plan["architectures"]), c.evaluator
     labels = judge.labels.given if judge.labels.in_part else judge.labels.clean
     test = c.test.assign(label=labels)
     groups, notes = collect_slices(c.bench, c.plan, test)

@@ -11,7 +11,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.text import format_count
 from assay.curation.versioning import expressions
 from assay.curation.versioning.version_names import describe_renames
-from assay.pipelines.evaluation.comparison import Comparison
+from assay.pipelines.evaluation.comparison import Comparison, list_learners
 from assay.pipelines.evaluation.effects import explain_no_effect
 from assay.pipelines.evaluation.test_set import UNAUDITED
 
@@ -74,7 +74,11 @@ def describe_change(c: Comparison, primary: dict) -> str:
 
     '120 reviews raised accuracy from ...'.
     """
-    archs, first, last = c.plan["architectures"], primary["against"], primary["version"]
+    archs, first, last = (
+        list_learners(c.plan["architectures"]),
+        primary["against"],
+        primary["version"],
+    )
     each = 1 / len(archs)
     was, now = (c.evaluator.contrast({(v, a): each for a in archs}).estimate for v in (first, last))
     n = count_reviews_between(c.bench, first, last)

@@ -24,6 +24,8 @@ from assay.curation.tasks.base import list_members, task_of
 from assay.curation.versioning import expressions, pointers
 from assay.curation.versioning.states import hash_tree
 from assay.curation.versioning.version_names import class_identities, rename_labels
+from assay.pipelines.training.architectures.recipes import find_recipe
+from assay.pipelines.training.labelling_functions import hash_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +51,7 @@ def list_cells(bench: Bench, plan: dict) -> list[dict]:
         state.index[state.split == "guard"],
     )
     out, covered = [], {}
+    configs = {arch: config | hash_rules(arch) for arch in plan["architectures"]}
     for row, kind in version_roles(bench, plan).items():
         for seed in plan["seeds"]:
             at = expressions.fill_seed(row, seed)
@@ -65,7 +68,9 @@ def list_cells(bench: Bench, plan: dict) -> list[dict]:
                 exempt = guarded.intersection(training_set(bench, at).index)
             needed = ids[~np.isin(ids, np.array(exempt, "S32"))] if len(exempt) else ids
             for arch in plan["architectures"]:
-                key = run_key(held["train_tree"], arch, seed, config)
+                config, key = configs[arch], run_key(held["train_tree"], arch, seed, configs[arch])
+                if find_recipe(arch).is_rules:  # one run for all: they learn nothing
+                    key = run_key("", arch, 0, config)
                 if key not in covered:
                     failed = there.get(key) is not None
                     covered[key] = key in there and (
@@ -76,6 +81,12 @@ def list_cells(bench: Bench, plan: dict) -> list[dict]:
                 )
                 out.append(cell | held | dict(done=covered[key], failed=there.get(key)))
     return sorted(out, key=lambda c: list(plan["architectures"]).index(c["arch"]))
+
+
+def hash_rules(arch: str) -> dict[str, str]:
+    """Hash the code of rules, for the key of their run; {} for what is trained."""
+    recipe = find_recipe(arch)
+    return dict(code=hash_code(recipe.function)) if recipe.is_rules else {}
 
 
 def missing_cells(cells: list[dict]) -> list[dict]:

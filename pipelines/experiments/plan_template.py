@@ -54,8 +54,11 @@ def format_plan(plan: dict, name: str = "PLAN.toml") -> str:
     return "\n".join(lines)
 
 
-def write_plan(bench: Bench, path: str | Path) -> Path:
-    """Write a plan for a bench; UserError where the file exists."""
+def write_plan(bench: Bench, path: str | Path, plan: dict | None = None) -> Path:
+    """Write a plan for a bench; UserError where the file exists.
+
+    plan: what is written; None: suggest_plan.
+    """
     path = Path(path)
     if path.exists():
         raise UserError(
@@ -67,5 +70,7 @@ def write_plan(bench: Bench, path: str | Path) -> Path:
             f"expected a folder for the plan, found none at {path.absolute().parent}",
             "make it, or choose another name",
         )
-    permissions.touch_file(path).write_text(format_plan(suggest_plan(bench), str(path)), "utf-8")
+    permissions.touch_file(path).write_text(
+        format_plan(plan or suggest_plan(bench), str(path)), "utf-8"
+    )
     return path

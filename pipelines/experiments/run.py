@@ -20,6 +20,7 @@ from assay.curation.storage.interface import Bench, Tell
 from assay.curation.storage.job_locks import shared_lock
 from assay.curation.system import permissions
 from assay.curation.system.processes import PATIENCE
+from assay.curation.tasks.base import refuse_task
 from assay.curation.text import format_count, pad_text, text_width
 from assay.curation.times import iso_time, now
 from assay.pipelines.engines.base import Crew, Failure, find_engine
@@ -90,6 +91,8 @@ def announce_matrix(
 
 def refuse_foreign_networks(bench: Bench, architectures: Sequence[str]) -> None:
     """Refuse networks of images where samples are texts, and the like."""
+    if any(find_recipe(arch).is_rules for arch in architectures):
+        refuse_task(bench, "rules", "leave them out of the plan")
     medium = media_of(bench).name
     others = {arch: find_recipe(arch).media for arch in architectures}
     foreign = [f"{arch} for {of}s" for arch, of in others.items() if of not in (None, medium)]
@@ -126,7 +129,8 @@ def run_plan(
     broken, lost = [], {}
 
     def patience_of(shard):  # a closed form has no steps, and ends
-        return None if find_recipe(shard["cell"]["arch"]).closed_form else patience
+        recipe = find_recipe(shard["cell"]["arch"])
+        return None if recipe.closed_form and not recipe.is_rules else patience
 
     def measure(cell):
         (answer,) = crew.run([dict(cell=cell)], measure_cost, patience=patience_of, at_once=1)

@@ -21,10 +21,13 @@ from assay.curation.predictions.run_predictions import Predictions, store_run
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.shards import Shards
 from assay.curation.tasks.base import list_members, task_of
+from assay.curation.versioning.class_list import list_classes
+from assay.curation.versioning.version_names import names_at
 from assay.pipelines.embedders.columns import load_cells
 from assay.pipelines.experiments.cells import RECIPE, training_set
 from assay.pipelines.jobs.job_files import retry_while_held
 from assay.pipelines.training.architectures.recipes import find_recipe
+from assay.pipelines.training.architectures.rules import apply_rules, load_rules
 from assay.pipelines.training.data import LazyRows, TrainingData
 from assay.pipelines.training.train import Diverged, estimate_seconds, fit_predict
 from assay.pipelines.training.word_rows import WordRows
@@ -135,12 +138,24 @@ class Trainer:
         The same each time, on one machine. Raises Diverged.
         """
         arch, config = cell["arch"], cell["config"]
+        if find_recipe(arch).is_rules:
+            return self.ask_rules(cell, ids, progress)
         draw = self.draw_samples(cell["at"], cell["seed"])
         inputs = self.load_inputs(arch, draw.samples, config)
         data = TrainingData(inputs, draw.labels, len(draw.classes), draw.groups)
         new = self.load_inputs(arch, ids, config)
         probs = fit_predict(arch, data, new, cell["seed"], config["epochs"], progress)
         return draw.classes, probs
+
+    def ask_rules(
+        self, cell: dict, ids: Sequence[str], progress: Callable[[float, str], None] | None = None
+    ) -> tuple[list[str], np.ndarray]:
+        """Ask the rules of a cell about samples: see apply_rules; classes go by their identities."""
+        rules = load_rules(find_recipe(cell["arch"]).function, cell["config"]["code"])
+        called, ids = names_at(self.bench), list(ids)
+        hashes, known = self.state.content_hash[ids], list_classes(self.bench)
+        names, probs = apply_rules(rules, self.bench, hashes, ids, known, progress)
+        return [name and called.find_class(name) for name in names], probs
 
     def train(self, cell: dict, progress: Callable[[float, str], None] | None = None) -> dict:
         """Train one cell and store it; returns dict(seconds, failed).
@@ -166,8 +181,17 @@ class Trainer:
 
         By a few real steps of it.
         """
+        if find_recipe(cell["arch"]).is_rules:
+            return self.measure_rules(cell)
         some = self.load_inputs(cell["arch"], self.state.index[:1], cell["config"])
         n, k, epochs = cell["n_train"], cell["classes"], cell["config"]["epochs"]
         m = len(self.ids) + len(self.pool_ids(n))
         seconds = estimate_seconds(cell["arch"], n, some.shape[1:], k, epochs)
         return seconds * (1 + 0.4 * m / max(n, 1)) + 0.3
+
+    def measure_rules(self, cell: dict) -> float:
+        """Measure the seconds that rules will take, by the first samples that they are asked about."""
+        some, start = self.ids[:32], time.perf_counter()
+        self.ask_rules(cell, some)
+        n = len(self.ids) + len(self.pool_ids(cell["n_train"]))
+        return 0.3 + (time.perf_counter() - start) * n / max(len(some), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.pipelines.cli.schemas import (
+    cards,
     classes,
     comparisons,
     data,
@@ -93,6 +94,7 @@ OUTPUTS: dict[str, tuple[str, type[Output]]] = {
     "runs": ("runs", experiments.Runs),
     "compare": ("compare", experiments.Compare),
     "compare-files": ("compare FILE FILE", comparisons.CompareFiles),
+    "card": ("card", cards.Card),
     "guard": ("guard", experiments.Guard),
     "gate": ("gate", experiments.Gate),
     "clusters": ("clusters", slices.Clusters),

@@ -115,6 +115,12 @@ class Page(Output):
     review: Review = says("what people reviewed")
     costs: dict[str, Any] = says("minutes of review, seconds of training, and what an hour bought")
     where: dict[str, Any] | None = says("slices, confusions and flips; null without a main effect")
+    end_to_end: dict[str, Any] | None = says(
+        "frozen features against training end to end, over how many labels; null in other plans"
+    )
+    rules: list[dict[str, Any]] = says(
+        "rules against the best network: slices, their mix, what each costs to keep"
+    )
     seeds: list[int] = says("the seeds")
     seeds_note: str | None = says("what few seeds mean")
     tree: dict[str, str] = says("hash of each version's contents")

@@ -21,6 +21,7 @@ class CheckBench(Output):
 
     sound: bool = says("whether nothing is wrong")
     findings: list[Finding] = says("what was found, notes included")
+    tree_of: str | None = says("--tree: the version that has it, HEAD for the newest contents")
 
 
 class RemoteCache(Part):

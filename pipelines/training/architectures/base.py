@@ -20,7 +20,9 @@ class Recipe(NamedTuple):
     """What a name stands for. A field that is None is no option of that network."""
 
     name: str
-    input: str  # embedding, pixels, words, or row: the columns of a table
+    input: (
+        str  # embedding, pixels, words, row: the columns of a table, or sample: as a person sees it
+    )
     lr: float | None = None  # peak of the one-cycle schedule of AdamW
     smoothing: float | None = None  # of the labels
     loss: str | None = None  # ce or gce
@@ -30,11 +32,17 @@ class Recipe(NamedTuple):
     depth: int | None = None  # layers with weights
     passes: int = 30  # epochs over 1,000 rows; more rows take fewer, by the square root
     square: bool = False  # images become squares of `side`, as the pretrained weights are used to
+    function: str | None = None  # of rules: package.module:function
 
     @property
     def media(self) -> str | None:
         """What its samples must be: "image", "text" or "row"; None where vectors of anything do."""
         return {"pixels": "image", "words": "text", "row": "row"}.get(self.input)
+
+    @property
+    def is_rules(self) -> bool:
+        """Whether a person's function answers, and nothing is trained."""
+        return self.function is not None
 
     @property
     def closed_form(self) -> bool:

@@ -12,11 +12,12 @@ from assay.pipelines.training.architectures.base import (
     Recipe,
     list_architectures,
 )
-from assay.pipelines.training.architectures.custom import CustomArchitecture, known_names
+from assay.pipelines.training.architectures.custom import FORM, CustomArchitecture, known_names
 
 OPTIONS = {  # what a value may be: in words, its type, its test
     "depth": ("10, 18 or 34", int, lambda v: v in (10, 18, 34)),
     "epochs": ("a whole number of 1 or more", int, lambda v: v >= 1),
+    "function": (FORM, str, lambda v: bool(re.fullmatch(r"[\w.]+:\w+", v))),
     "loss": ("ce or gce", str, lambda v: v in ("ce", "gce")),
     "lr": ("a number above 0, at most 1", float, lambda v: 0 < v <= 1),
     "side": ("32, 64, 96, 128, ... 512 pixels", int, lambda v: v in range(32, 513, 32)),
@@ -51,7 +52,7 @@ def canonical_name(arch: str) -> str:
     name, options = parse_architecture(arch)
     default = find_architecture(name).recipe
     given = [
-        f"{option}={str(value).removesuffix('.0')}"
+        value if option == "function" else f"{option}={str(value).removesuffix('.0')}"
         for option, value in sorted(options.items())
         if value != getattr(default, option)
     ]
@@ -77,6 +78,8 @@ def parse_architecture(arch: str) -> tuple[str, dict]:
     options = {}
     for given in inside.split(",") if inside and inside.strip() else []:
         option, _, text = (part.strip() for part in given.partition("="))
+        if "function" in allowed and not text:
+            option, text = "function", option
         if option not in allowed or option in options:
             takes = f"options of {name} ({', '.join(allowed)}), each once as option=value"
             if not allowed:
@@ -86,6 +89,10 @@ def parse_architecture(arch: str) -> tuple[str, dict]:
                 "for example mlp(loss=gce, smoothing=0.1)",
             )
         options[option] = parse_option(option, text, arch)
+    if "function" in allowed and not options:
+        raise UserError(
+            f"expected {name}({FORM}), found {str(arch)!r}", "name the function of your rules"
+        )
     return name, options
 
 

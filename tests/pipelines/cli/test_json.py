@@ -125,6 +125,8 @@ def story(tmp_path_factory):
         said = test.label.where(range(len(test)) >= np.int64(wrong), "0")
         pd.DataFrame(dict(key=test.key, label=said)).to_csv(place / f"{name}.csv", index=False)
     do("compare", place / "a.csv", place / "b.csv", "--audit-list", place / "differ.csv")
+    do("card")
+    do("card", "--out", place / "card.html")
     do("gate", "--min-gain", 90)
     do("gate", "--min-gain", -90)
     do("experiment", "--init", place / "init.toml")

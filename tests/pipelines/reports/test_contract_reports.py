@@ -10,7 +10,7 @@ import assay
 from assay.curation.plugins import discover
 from assay.pipelines.reports import experiment_report
 from assay.pipelines.reports.base import collect_pictures, list_sections
-from tests.report_page import HOSTILE, PICTURES, REPORT_DATA, Parsed
+from tests.report_page import END_TO_END, HOSTILE, PICTURES, REPORT_DATA, RULES, Parsed
 
 SECTIONS = list_sections()
 NONE = dict(
@@ -34,11 +34,14 @@ def section(data):
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda s: s.__name__.split(".")[-1])
 def test_a_section_draws_safe_markup_that_closes_what_it_opens(section):
     known = deepcopy(REPORT_DATA) | dict(pictures=deepcopy(PICTURES), most=24)
+    known |= dict(rules=[deepcopy(RULES)], end_to_end=deepcopy(END_TO_END))
     drawn = section.section(known)
     assert isinstance(drawn, Markup) and (drawn or section.TITLE == "What the data do not show")
     parsed = Parsed(drawn)
     assert {t for t, _, _ in parsed.tags}.isdisjoint({"script", "link", "iframe", "form"})
     assert section.TITLE and isinstance(section.ORDER, int)
+    known["rules"][0]["slices"][0]["name"] = HOSTILE
+    known["end_to_end"]["curves"][0]["arch"] = HOSTILE
     known["question"] = known["plan"]["versions"][0] = known["made"]["bench"] = HOSTILE
     assert "<script" not in section.section(known)
 
@@ -51,10 +54,11 @@ def test_a_section_shows_no_picture_where_the_page_has_no_room(section):
 
 def test_the_sections_have_an_order_and_a_title_each():
     orders, titles = [s.ORDER for s in SECTIONS], [s.TITLE for s in SECTIONS]
-    assert orders == sorted(orders) and len(set(orders)) == len(set(titles)) == len(SECTIONS) == 13
+    assert orders == sorted(orders) and len(set(orders)) == len(set(titles)) == len(SECTIONS) == 15
     html = experiment_report.draw_page(deepcopy(REPORT_DATA), PICTURES | NONE)
     contents = [a["href"] for a in Parsed(html).all("a")]
-    drawn = [s.TITLE for s in SECTIONS if s.TITLE != "What the data do not show"]
+    absent = "What the data do not show", "Rules or network", "Frozen or end to end"
+    drawn = [s.TITLE for s in SECTIONS if s.TITLE not in absent]
     assert len(contents) == 1 + len(drawn) and all(f"<h2>{title}</h2>" in html for title in drawn)
 
 

@@ -349,7 +349,7 @@ def test_two_spellings_are_one_run(one, other, spelled):
     [
         (
             "vgg",
-            "cnn, fasttext, finetune, mlp, probe, resnet, tfidf, package.module:function.*'vgg'",
+            "cnn, fasttext, finetune, mlp, probe, resnet, rules, tfidf, package.module:function.*'vgg'",
         ),
         ("resnet(depth=34", "'resnet.depth=34'"),
         ("resnet depth=34", "'resnet depth=34'"),
