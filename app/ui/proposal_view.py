@@ -43,7 +43,7 @@ def draw_proposal(bench: Bench, proposal: Proposal, who: str, busy: bool) -> Non
         st.html(cards_html(count_changes(proposal, judged)))
     draw_kinds(judged)
     if proposal.status == "open":
-        draw_first_looks(bench, proposal, judged, who, max(policy.looks, FIRST))
+        draw_first_looks(bench, proposal, judged, who, max(policy.look_at, FIRST))
     draw_talk(proposal)
     if proposal.status == "open":
         draw_acts(bench, proposal, who, busy)
@@ -93,12 +93,11 @@ def draw_first_looks(
     bench: Bench, proposal: Proposal, judged: pd.DataFrame, who: str, n: int
 ) -> None:
     """Draw the first samples of its random order, each to be called right or wrong."""
-    drawn = proposal_votes.draw_first_looks(proposal, judged["sample"], n)
-    asked, looked, wrong = proposal_votes.count_looks(proposal, judged["sample"], n)
+    drawn, looked, wrong = proposal_votes.count_looks(proposal, judged["sample"], n)
     st.markdown("### Look at these first")
     st.caption(
-        f"{format_count(asked, 'sample')} drawn at random from it: {looked:,} looked at by others than its author, "
-        f"{wrong:,} of them wrong. Say right or wrong of each; what is called wrong is not merged."
+        f"{format_count(len(drawn), 'sample')} drawn at random from it: {looked:,} looked at by others than its "
+        f"author, {wrong:,} of them wrong. Say right or wrong of each; what is called wrong is not merged."
     )
     state = bench.state(columns=["key", "split"], samples=drawn)
     with st.form(f"looks {proposal.name}"):

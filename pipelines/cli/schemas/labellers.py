@@ -55,7 +55,7 @@ class Confusion(Part):
     labeller: str = says("its name")
     truth: str = says("what others say")
     said: str = says("what it says")
-    n: int = says("looks")
+    n: int = says("random looks at it")
     of: int = says("looks with this truth")
     share: float | None = says("of these; null under 30")
     low: float | None = says("at least, as of now, 95 %")
