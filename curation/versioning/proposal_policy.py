@@ -22,7 +22,7 @@ class Policy:
     approvals: int = 1  # people, not its author, who approve a change
     margin: float | None = None  # the gain must surely not be below -margin
     regression: bool = True  # no frozen regression set may fall
-    looks: int = 0  # random samples of it that people must have looked at
+    look_at: int = 0  # random samples of it that people must have looked at
     wrong: float = 0.2  # surely fewer of its changes are wrong, by these looks
     agreement: float | None = None  # the probe surely agrees with this share, or more
 
@@ -55,11 +55,12 @@ def set_policy(bench: Bench, changed: dict[str, Any], who: str) -> dict:
 
 def check_policy(policy: Policy) -> None:
     """Refuse a policy that nothing can meet, or that asks for nothing it could judge."""
-    for name in ("approvals", "looks"):
+    for name in ("approvals", "look_at"):
         number = getattr(policy, name)
         if not 0 <= number <= 10_000:
             raise UserError(
-                f"expected {name} from 0 to 10,000, found {number}", f"for example --{name} 2"
+                f"expected {name} from 0 to 10,000, found {number}",
+                f"for example --{name.replace('_', '-')} 2",
             )
     for name, low, high in (("margin", 0, 1), ("wrong", 0.001, 0.999), ("agreement", 0, 1)):
         number = getattr(policy, name)

@@ -160,7 +160,7 @@ def show_proposal(args: argparse.Namespace, bench: Bench) -> None:
         some = "" if event["samples"] is None else f" {format_count(event['samples'], 'sample')}"
         print_line(args, f"  {event['event']}{some} by {event['who']}: {event['text']}")
     if args.looks:
-        for sample in about["looks"]["samples"]:
+        for sample in about["first"]["samples"]:
             print_line(args, sample)
     print_result(
         args,
@@ -284,7 +284,6 @@ def change_policy(args: argparse.Namespace, bench: Bench) -> None:
     from assay.curation.versioning.proposal_policy import read_policy, set_policy
 
     said = {n: getattr(args, n) for n in ("approvals", "look_at") if getattr(args, n) is not None}
-    said = {dict(look_at="looks").get(n, n): v for n, v in said.items()}
     for name in ("margin", "wrong", "agreement"):
         if (value := getattr(args, name)) is not None:
             said[name] = None if value < 0 else value / 100
@@ -296,8 +295,8 @@ def change_policy(args: argparse.Namespace, bench: Bench) -> None:
     )
     agree = "" if out["agreement"] is None else f", the probe agrees with {out['agreement']:.0%}"
     looks = (
-        f", {out['looks']:,} random looks that show under {out['wrong']:.0%} wrong"
-        if out["looks"]
+        f", {format_count(out['look_at'], 'random look')} that show under {out['wrong']:.0%} wrong"
+        if out["look_at"]
         else ""
     )
     print_line(

@@ -56,7 +56,7 @@ def judge_proposal(
     """Judge a measured proposal by the policy: see check_proposal."""
     proposal = proposals.read_proposal(bench, name)
     checks = [check_approvals(judged, policy)]
-    if policy.looks:
+    if policy.look_at:
         checks.append(check_looks(proposal, judged, policy))
     if measured is not None:
         checks += check_measured(measured, policy)
@@ -143,23 +143,21 @@ def check_looks(proposal: Proposal, judged: pd.DataFrame, policy: Policy) -> dic
 
     The first samples of its own random order, as many as the policy asks: a fixed number, so that nobody looks until
     it fits."""
-    drawn, looked, wrong = count_looks(proposal, judged["sample"], policy.looks)
+    drawn, looked, wrong = count_looks(proposal, judged["sample"], policy.look_at)
     asked = len(drawn)
     if looked < asked:
         todo = f"`assay proposal show {proposal.name} --looks` lists them"
-        why = (
-            f"{looked:,} of {asked:,} random samples looked at, {wrong:,} of them rejected; {todo}"
-        )
+        why = f"{looked:,} of {format_count(asked, 'random sample')} looked at, {wrong:,} of them rejected; {todo}"
         return dict(check="looks", passed=False, reason=why)
     all_of_it = asked == proposal.n_samples
     high = wrong / asked if all_of_it else upper_share(wrong, asked)
     bound = (
         "all of them were looked at" if all_of_it else f"surely under {high:.1%} (one-sided 95 %)"
     )
-    why = f"{wrong:,} of {asked:,} random samples rejected, {bound}; required under {policy.wrong:.1%}"
+    why = f"{wrong:,} of {format_count(asked, 'random sample')} rejected, {bound}; required under {policy.wrong:.1%}"
     allowed = most_allowed(asked, policy.wrong)
     if not all_of_it and allowed is None:
-        why += f"; {asked:,} looks can never show that: ask for more"
+        why += "; so few can never show that: ask for more"
     elif not all_of_it:
         chance = chance_at_most(allowed, asked, policy.wrong / 4)
         why += f"; one with {policy.wrong / 4:.1%} wrong would pass in {chance:.0%} of cases"
@@ -211,8 +209,8 @@ def describe_control(control: dict | None) -> str:
         return "no random control: it relabels and drops nothing that trains"
     low, high = (format_points(control[k]) for k in ("low", "high"))
     return (
-        f"{control['changes']:,} random changes of the same class mix {format_points(control['estimate'])} "
-        f"({low} to {high} in {control['draws']} draws)"
+        f"{format_count(control['changes'], 'random change')} of the same class mix "
+        f"{format_points(control['estimate'])} ({low} to {high} in {format_count(control['draws'], 'draw')})"
     )
 
 

@@ -47,7 +47,7 @@ def describe_proposal(bench: Bench, name: str) -> tuple[dict, pd.DataFrame]:
         offer_names(con)
         register_values(con, "wanted", judged["sample"].unique().tolist())
         votes = con.execute(VOTED, dict(upto=END)).df()
-    most = max(policy.looks, FIRST)
+    most = max(policy.look_at, FIRST)
     drawn, looked, wrong = count_looks(proposal, judged["sample"], most)
     labels = judged[judged.field == "label"]
     pairs = labels.groupby(["was", "value"], sort=False).size().sort_values(ascending=False)
@@ -62,7 +62,7 @@ def describe_proposal(bench: Bench, name: str) -> tuple[dict, pd.DataFrame]:
             for (was, now), n in pairs.items()
         ],
         reasons=[dict(why=w, changes=n) for w, n in list(count(judged.why).items())[:12] if w],
-        looks=dict(
+        first=dict(
             asked=len(drawn),
             looked=looked,
             rejected=wrong,
@@ -147,8 +147,8 @@ def write_proposal_sheet(bench: Bench, name: str, path: str | Path) -> Path:
     """Write a proposal as a page of pictures: random ones first, then what is doubted."""
     about, judged = describe_proposal(bench, name)
     parts = [
-        (f"Look at these first: {format_count(len(about['looks']['samples']), 'random sample')} of it",
-         about["looks"]["samples"]),
+        (f"Look at these first: {format_count(len(about['first']['samples']), 'random sample')} of it",
+         about["first"]["samples"]),
         ("The probe would say otherwise", [row["sample"] for row in about["probe"]["rows"]]),
         ("People said otherwise", [row["sample"] for row in about["people"]["rows"]]),
     ]  # fmt: skip
@@ -178,12 +178,13 @@ def describe_lines(about: dict) -> list[str]:
     came = f", from {about['source']}" if about["source"] else ""
     fields = ", ".join(f"{n:,} {field}" for field, n in about["fields"].items())
     status = ", ".join(f"{n:,} {status}" for status, n in about["statuses"].items())
-    looks, probe = about["looks"], about["probe"]
+    looks, probe = about["first"], about["probe"]
     lines = [
         f"{about['status']}, by {whose}{came}: {format_count(about['changes'], 'change')} ({fields}) "
         f"of {format_count(about['samples'], 'sample')}.",
         f"{status}.",
-        f"{looks['looked']:,} of {looks['asked']:,} random samples looked at, {looks['rejected']:,} rejected.",
+        f"{looks['looked']:,} of {format_count(looks['asked'], 'random sample')} looked at, "
+        f"{looks['rejected']:,} rejected.",
         f"Other people say otherwise of {format_count(about['people']['n'], 'sample')}.",
     ]
     if probe["n"] is None:

@@ -84,7 +84,7 @@ def test_the_gain_is_that_of_the_merge_and_stands_beside_random_changes(scanned)
 
 
 def test_a_policy_stops_what_people_find_wrong_in_a_random_sample(scanned):
-    set_policy(scanned, dict(looks=15, wrong=0.25), "ann")
+    set_policy(scanned, dict(look_at=15, wrong=0.25), "ann")
     for wrong, passes in ((0.5, False), (0.0, True)):
         proposal, bad = propose_truth(scanned, wrong=wrong)
         changed = read_changes(scanned, proposal.name)["sample"]
