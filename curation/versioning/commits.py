@@ -13,6 +13,8 @@ from assay.curation.times import now
 from assay.curation.versioning import pointers, state_building, states, tree_hash
 
 NAME = re.compile(r"[\w.-]+")  # of a version
+# what is only proposed makes no version
+CHANGED = "select 1 from edits where seq > ? and seq <= ? and field <> 'proposal' limit 1"
 
 
 def commit_version(bench: Bench, message: str = "", who: str = "", name: str | None = None) -> dict:
@@ -40,7 +42,7 @@ def commit_version(bench: Bench, message: str = "", who: str = "", name: str | N
         commits = con.execute("select name, upto, tree from commits order by ts").fetchall()
         names = {c[0] for c in commits}
         last = commits[-1] if commits else (None, None, None)
-        if last[1] == upto and name is None:
+        if name is None and last[0] and not con.execute(CHANGED, [last[1], upto]).fetchall():
             return dict(name=last[0], upto=upto, tree=last[2], new=False)
         if name in names:
             raise UserError(

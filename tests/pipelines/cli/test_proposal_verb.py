@@ -5,6 +5,7 @@ import json
 import sys
 
 import pandas as pd
+import pytest
 
 import assay
 from assay.curation.versioning.proposals import read_changes
@@ -20,6 +21,7 @@ def write_fixes(bench, path, n=6):
     return frame
 
 
+@pytest.mark.slow
 def test_a_proposal_is_opened_looked_at_approved_and_merged(scanned, tmp_path):
     fixes = write_fixes(scanned, tmp_path / "fixes.csv")
     here, name = ("-b", scanned.path), ("proposal",)
@@ -80,6 +82,7 @@ def test_decisions_come_from_stdin_and_parquet(scanned, tmp_path, monkeypatch):
     assert [p.n_changes for p in bench.proposals()] == [3, 3]
 
 
+@pytest.mark.slow
 def test_a_check_that_the_policy_fails_ends_with_1(scanned, tmp_path):
     write_fixes(scanned, tmp_path / "fixes.csv", 3)
     here = ("-b", scanned.path)

@@ -41,6 +41,7 @@ def test_what_mends_validation_labels_alone_gains_nothing(scanned):
     assert measured["control"] is None
 
 
+@pytest.mark.slow
 def test_every_measurement_is_counted_and_widens_the_next(scanned):
     widths = []
     for seed in range(3):
