@@ -42,14 +42,19 @@ def draw(bench: Bench) -> None:
 
 def choose_proposal(every: list[Proposal]) -> Proposal:
     """Ask which proposal is shown: at first the one of the address, or the newest open one."""
+    known = {p.name: p for p in every}
     asked = st.query_params.get("proposal")
-    first = next((p for p in every if p.name == asked), None)
-    first = first or next((p for p in every if p.status == "open"), every[0])
+    first = next((p.name for p in every if p.status == "open"), every[0].name)
+    names = list(known)  # of names, since a proposal is another one after each word about it
     chosen = st.selectbox(
-        "Proposal", every, index=every.index(first), format_func=describe_proposal, key="proposal"
+        "Proposal",
+        names,
+        index=names.index(asked if asked in known else first),
+        format_func=lambda name: describe_proposal(known[name]),
+        key="proposal",
     )
-    st.query_params["proposal"] = chosen.name
-    return chosen
+    st.query_params["proposal"] = chosen
+    return known[chosen]
 
 
 def describe_proposal(proposal: Proposal) -> str:

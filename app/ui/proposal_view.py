@@ -196,7 +196,7 @@ def draw_acts(bench: Bench, proposal: Proposal, who: str, busy: bool) -> None:
             key=f"{verb} {name}",
             width="stretch",
         ):
-            begin_task(bench, "proposal", verb.lower(), name, "--by", who)
+            begin_task(bench, "proposal", verb.lower(), name, "--who", who)
     st.caption(
         "A check measures the gain on validation and is counted: each look at one validation set widens the next "
         "interval. A merge takes what is approved, if the policy is met. The same by commands: "
