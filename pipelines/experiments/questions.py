@@ -64,7 +64,8 @@ def list_parts(bench: Bench, base: str) -> list[str]:
     if not any(size < n for size in sizes):
         found = format_count(n, "train label", "is", "are")
         raise UserError(
-            f"expected more than {least:,} train labels in {base} to learn from a part of them, {found} there",
+            f"expected more than {format_count(least, 'train label')} in {base} to learn from a part of them, "
+            f"{found} there",
             "label more, or write a plan: assay experiment --init PLAN.toml",
         )
     return [*(f"part({base}, {size})" for size in sizes if size < n), base]
