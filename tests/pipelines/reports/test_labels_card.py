@@ -26,7 +26,10 @@ def test_of_a_fresh_bench_the_card_says_what_nobody_knows(tmp_path):
     assert card["errors_left"] is card["audit"] is card["issues"] is card["gaps"] is None
     for shown in (Parsed(draw_card(card).decode()).text("body"), write_markdown(card)):
         assert (
-            "Not known" in shown and "nobody reviewed at random" in shown and card["tree"] in shown
+            "Not known" in shown
+            and "Nobody reviewed" in shown
+            and "nobody reviewed at random" in shown
+            and card["tree"] in shown
         )
 
 
