@@ -20,6 +20,7 @@ def serve_agents(args: argparse.Namespace) -> None:
     It speaks the Model Context Protocol on standard input and output, or with --http on this machine's own address.
     """
     require("mcp", "mcp")
+    bench = curation.open(bench_path(args))
     if not args.http and (args.json or args.port):
         raise UserError(
             "expected --json and --port with --http alone, found one without it",
@@ -28,7 +29,6 @@ def serve_agents(args: argparse.Namespace) -> None:
     from assay.pipelines.agents.server import HttpServer, serve_stdio
 
     if not args.http:
-        bench = curation.open(bench_path(args))
         if bench.upgrade_note:  # standard output is the protocol's
             print(f"note: {bench.upgrade_note}", file=sys.stderr)
         return serve_stdio(bench)
