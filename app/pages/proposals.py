@@ -41,7 +41,10 @@ def draw(bench: Bench) -> None:
 
 
 def choose_proposal(every: list[Proposal]) -> Proposal:
-    """Ask which proposal is shown: at first the one of the address, or the newest open one."""
+    """Ask which proposal is shown.
+
+    At first it is that of the address, or the newest open one.
+    """
     known = {p.name: p for p in every}
     asked = st.query_params.get("proposal")
     first = next((p.name for p in every if p.status == "open"), every[0].name)

@@ -1,4 +1,4 @@
-"""Draw one proposal: its changes, a random sample, what was said, and the ways to end it."""
+"""Draw one proposal, and the ways to look at it and end it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.times import show_time
 from assay.curation.versioning import proposal_votes, proposals
-from assay.curation.versioning.proposal_merge import show
+from assay.curation.versioning.proposal_merge import describe_conflicts, show
 from assay.curation.versioning.proposal_policy import read_policy
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def draw_proposal(bench: Bench, proposal: Proposal, who: str, busy: bool) -> Non
     st.caption(describe_origin(proposal))
     if proposal.status == "open":
         st.html(cards_html(count_changes(proposal, judged)))
-    draw_kinds(judged)
+        for line in describe_conflicts(judged):
+            st.caption(escape_markdown(f"conflict: {line}"))
+    draw_kinds(judged[judged.status != "locked"])
     if proposal.status == "open":
         draw_first_looks(bench, proposal, judged, who, max(policy.look_at, FIRST))
     draw_talk(proposal)

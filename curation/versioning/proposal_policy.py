@@ -27,7 +27,7 @@ class Policy:
     agreement: float | None = None  # the probe surely agrees with this share, or more
 
     @property
-    def measured(self) -> bool:
+    def needs_measurement(self) -> bool:
         """Whether any of it takes a measurement."""
         return self.margin is not None or self.agreement is not None
 

@@ -106,10 +106,12 @@ def find_judged(
     counts = {by: len(set(by) - {proposal.author}) >= needed for by in set(voted[0])}
     enough = np.array([counts[by] for by in voted[0]], bool)
     frame["status"] = np.select(
-        [~there | edited, locked, [bool(by) for by in voted[1]], enough],
-        ["conflict", "locked", "rejected", "approved"],
+        [locked, ~there | edited, [bool(by) for by in voted[1]], enough],
+        ["locked", "conflict", "rejected", "approved"],
         "waiting",
     )
+    # it came into test since: what an audit said of it there, nobody is shown
+    frame.loc[locked, ["stands", "last_who"]] = None
     return frame
 
 

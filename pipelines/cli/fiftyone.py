@@ -119,17 +119,9 @@ def pull_changes(args: argparse.Namespace) -> None:
     Conflicts, and changes that cannot be, are shown.
     """
     from assay.pipelines.fiftyone import changes, sync
-    from assay.pipelines.fiftyone import dataset as datasets
 
     bench = open_bench(args)
-    if not (datasets.fiftyone_folder(bench) / "pushed.npz").exists():
-        raise UserError(
-            "expected a bench that was shown in FiftyOne, found one that never was",
-            f"run: assay fiftyone -b {bench.given}",
-        )
-    fo, _ = datasets.connect_database(bench, args.trust)
-    dataset = datasets.open_dataset(bench, fo)
-    pushed = sync.PushedSamples(bench, dataset)
+    fo, dataset, pushed = sync.open_shown(bench, args.trust)
     found = sync.find_changes(bench, dataset, pushed, args.new_class)
     applied = ("apply", "conflict") if args.take == "fiftyone" else ("apply",)
     take = found[found.verdict.isin(applied)]

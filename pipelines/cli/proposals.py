@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from assay import curation
 from assay.curation import Bench
 from assay.curation.errors import UserError
 from assay.curation.text import format_count
@@ -21,11 +17,10 @@ from assay.pipelines.cli.output import (
     save_table,
     to_json_rows,
 )
+from assay.pipelines.cli.proposed_changes import read_changes
 from assay.pipelines.cli.verbs import Verbs
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from assay.curation.versioning.proposals import Proposal
 
 COLUMNS = [
@@ -51,25 +46,8 @@ def manage_proposals(args: argparse.Namespace) -> int | None:
 
 def open_proposal(args: argparse.Namespace, bench: Bench) -> None:
     """Open a proposal from a file, stdin, a batch, a copy or FiftyOne."""
-    from assay.curation.versioning import proposal_sources
-
-    given = [*args.words, *filter(None, (args.batch, args.from_)), *["FiftyOne"] * args.fiftyone]
-    if len(given) != 1:
-        raise UserError(
-            f"expected one source of changes, found {len(given)}",
-            "say FILE, - for stdin, --batch BATCH, --from BENCH or --fiftyone",
-        )
-    left: dict[str, int] = {}
-    if args.batch:
-        changes, left = proposal_sources.read_batch_decisions(bench, args.batch)
-    elif args.from_:
-        other = curation.open(args.from_)
-        changes, left = proposal_sources.read_copy_decisions(bench, other)
-    elif args.fiftyone:
-        changes, left = read_fiftyone(args, bench)
-    else:
-        changes = read_file(args.words[0])
-    opened = bench.propose(args.title, changes, args.who, args.labeller, given[0], args.new_class)
+    changes, left, source = read_changes(args, bench)
+    opened = bench.propose(args.title, changes, args.who, args.labeller, source, args.new_class)
     for why, n in left.items():
         print_line(args, f"note: {format_count(n, 'sample')} left out: {why}")
     print_line(
@@ -83,42 +61,6 @@ def open_proposal(args: argparse.Namespace, bench: Bench) -> None:
         f"assay proposal show {opened.name} --html look.html -b {bench.given}",
         schema="proposal-open",
     )
-
-
-def read_file(name: str) -> pd.DataFrame:
-    """Read decisions from a CSV, a Parquet file, or - for stdin."""
-    from assay.curation.versioning.proposal_sources import read_decision_file
-
-    if name != "-":
-        return read_decision_file(name)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "stdin"
-        file.write_bytes(sys.stdin.buffer.read())
-        return read_decision_file(file)
-
-
-def read_fiftyone(args: argparse.Namespace, bench: Bench) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Read what people changed in FiftyOne; there it waits as it is until it is pulled."""
-    from assay.pipelines.fiftyone import changes, sync
-    from assay.pipelines.fiftyone import dataset as datasets
-
-    if not (datasets.fiftyone_folder(bench) / "pushed.npz").exists():
-        raise UserError(
-            "expected a bench that was shown in FiftyOne, found one that never was",
-            f"run: assay fiftyone -b {bench.given}",
-        )
-    fo, _ = datasets.connect_database(bench, args.trust)
-    dataset = datasets.open_dataset(bench, fo)
-    pushed = sync.PushedSamples(bench, dataset)
-    found = sync.find_changes(bench, dataset, pushed, args.new_class)
-    take = found[found.verdict == "apply"]
-    rest = found.drop(take.index)
-    if not len(take):
-        raise UserError(
-            f"expected changes in FiftyOne, found none that can be proposed and {len(rest):,} others",
-            f"assay fiftyone --pull -b {bench.given} shows these",
-        )
-    return changes.make_decisions(take), rest.verdict.value_counts().to_dict()
 
 
 def list_proposals(args: argparse.Namespace, bench: Bench) -> None:

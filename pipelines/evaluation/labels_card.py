@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assay.curation.errors import UserError
 from assay.curation.media.base import media_of
 from assay.curation.review import label_noise, progress
+from assay.curation.review.labeller_rates import describe_error, measure_labellers
 from assay.curation.review.reviewers import count_reviewers
 from assay.curation.review.status import summarize_bench
 from assay.curation.slicing import gap_text, gaps
@@ -33,15 +34,16 @@ def describe_labels(bench: Bench, version: str = "HEAD") -> dict:
     """Describe the labels of a version, as plain values.
 
     Returns dict bench, version, called (the committed version of these contents, or None), tree, made, medium, task,
-    samples, dropped, splits, classes, sources, left_out, review, errors_left, audit, test, reviewers, agreement,
-    issues, gaps, versions, verify (a command) and unknown: sentences about what nobody measured. What is not known is
-    None, and said there. Labels of test samples are counted by class, and enter nothing else.
+    samples, dropped, splits, classes, sources, left_out, review, errors_left, audit, test, reviewers, errors,
+    agreement, issues, gaps, versions, verify (a command) and unknown: sentences about what nobody measured. What is
+    not known is None, and said there. Labels of test samples are counted by class, and enter nothing else.
     """
     status, state = summarize_bench(bench, version), bench.state(version)
     tree, commits = hash_tree(state), bench.commits()
     same = list(commits.name[commits.tree == tree])
     review, audit = status["review"], status["audit"]
     people, agreement = describe_reviewers(bench, version)
+    errors, not_measured = describe_errors(bench)
     found_gaps, no_gaps = describe_gaps(bench, version)
     out = dict(
         bench=bench.path.name,
@@ -63,6 +65,7 @@ def describe_labels(bench: Bench, version: str = "HEAD") -> dict:
         audit=audit and audit["n"] + audit["unsure"] and label_noise.describe_noise(audit, "test"),
         test=status["test"],
         reviewers=people,
+        errors=errors,
         agreement=agreement,
         issues=status["issues"],
         gaps=found_gaps,
@@ -70,7 +73,7 @@ def describe_labels(bench: Bench, version: str = "HEAD") -> dict:
         verify=f"assay check --tree {tree} -b BENCH",
     )
     out["audit"] = out["audit"] or None  # nobody looked
-    return out | dict(unknown=list_unknown(bench, out, review, no_gaps, version))
+    return out | dict(unknown=list_unknown(out, review, no_gaps, not_measured))
 
 
 def to_rows(frame: pd.DataFrame) -> list[dict]:
@@ -94,6 +97,24 @@ def describe_reviewers(bench: Bench, version: str) -> tuple[list[dict], list[str
     return to_rows(people[names]), agreement
 
 
+def describe_errors(bench: Bench) -> tuple[list[str], str]:
+    """Say how often each labeller errs: ([], why nobody knows) or (sentences, "")."""
+    try:
+        table = measure_labellers(bench).labellers
+    except UserError as e:
+        return [], e.problem
+    # how right the given labels are stands above
+    table = table[(table.kind != "given") & (table.measured + table.unsure > 0)]
+    said = [
+        f"{row['labeller']}: {describe_error(row)}, by others' looks at random"
+        for row in table.to_dict("records")
+    ]
+    return (
+        said,
+        "" if said else "nobody else decided the same samples, drawn at random (assay labellers)",
+    )
+
+
 def describe_gaps(bench: Bench, version: str) -> tuple[list[str] | None, str]:
     """Name the gaps of a version: (the largest ones, ""), or (None, why nobody knows)."""
     try:
@@ -113,7 +134,7 @@ def describe_gaps(bench: Bench, version: str) -> tuple[list[str] | None, str]:
     return named, old
 
 
-def list_unknown(bench: Bench, card: dict, review: dict, no_gaps: str, version: str) -> list[str]:
+def list_unknown(card: dict, review: dict, no_gaps: str, not_measured: str) -> list[str]:
     """List what nobody measured, each with what would measure it."""
     at_random, out = count_random(review), []
     if not at_random:
@@ -135,14 +156,8 @@ def list_unknown(bench: Bench, card: dict, review: dict, no_gaps: str, version: 
         out.append(f"how wrong test labels are: {said}")
     if not card["reviewers"]:
         out.append("how often a reviewer errs: nobody reviewed")
-    elif not card["agreement"]:
-        out.append(
-            "how often a reviewer errs: no two people decided about the same sample (assay queue --again)"
-        )
-    else:
-        out.append(
-            "how often a reviewer errs: two who agree may both err; agreement is no accuracy"
-        )
+    elif not card["errors"]:
+        out.append(f"how often a reviewer errs: {not_measured}; agreement is no accuracy")
     if card["issues"] is None:
         out.append("which samples look wrong: the bench was not scanned (assay scan)")
     if no_gaps:
@@ -155,7 +170,7 @@ def list_unknown(bench: Bench, card: dict, review: dict, no_gaps: str, version: 
         out.append("where the samples come from: no source was recorded")
     if card["called"] is None:
         out.append(
-            f"which version this is: {version} has edits that no version names (assay commit)"
+            f"which version this is: {card['version']} has edits that no version names (assay commit)"
         )
     out.append("who may use the data, and for what: a bench records no licence")
     return out

@@ -82,7 +82,7 @@ def merge_proposal(bench: Bench, name: str, who: str) -> tuple[dict, Merged | No
     judged = judge_changes(bench, name, policy.approvals)
     approved, measured = judged[judged.status == "approved"], None
     sets = policy.regression and regression_sets.frozen_sets(bench, bench.state())
-    needs = policy.measured or bool(sets) or approved.field.isin(("keep", "split")).any()
+    needs = policy.needs_measurement or bool(sets) or approved.field.isin(("keep", "split")).any()
     if needs and len(approved):
         measured = measure_once(bench, name, approved, who)
     judgement = judge_proposal(bench, name, judged, measured, policy)
@@ -169,7 +169,7 @@ def check_measured(measured: dict, policy: Policy) -> list[dict]:
     checks = []
     if "unmeasured" in measured:
         why = f"not measured: {measured['unmeasured']}"
-        return [dict(check="gain", passed=not policy.measured, reason=why)]
+        return [dict(check="gain", passed=not policy.needs_measurement, reason=why)]
     checks.append(check_gain(measured, policy.margin))
     if policy.agreement is not None:
         checks.append(check_agreement(measured["agreement"], policy.agreement))

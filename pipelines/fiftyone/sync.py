@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from assay.curation.errors import UserError
 from assay.curation.storage.arrays import load_arrays, save_arrays
 from assay.curation.storage.interface import Bench
 from assay.curation.tasks.base import task_of
@@ -16,7 +17,13 @@ from assay.curation.versioning import pointers
 from assay.curation.versioning.changes import find_known_labels, read_former_names
 from assay.curation.versioning.version_names import rename_labels
 from assay.pipelines.fiftyone import changes, samples
-from assay.pipelines.fiftyone.dataset import fiftyone_folder, read_dataset, write_samples
+from assay.pipelines.fiftyone.dataset import (
+    connect_database,
+    fiftyone_folder,
+    open_dataset,
+    read_dataset,
+    write_samples,
+)
 
 if TYPE_CHECKING:
     import fiftyone
@@ -55,6 +62,29 @@ class PushedSamples:
             upto=frame.upto.to_numpy("i8"),
             digest=digests,
         )
+
+
+class Shown(NamedTuple):
+    """FiftyOne with the data set of a bench, and what was shown of it."""
+
+    fo: ModuleType
+    dataset: fiftyone.Dataset
+    pushed: PushedSamples
+
+
+def open_shown(bench: Bench, trust: bool) -> Shown:
+    """Open what a bench showed in FiftyOne; UserError where it never did.
+
+    trust: take the database as it came with the bench.
+    """
+    if not (fiftyone_folder(bench) / "pushed.npz").exists():
+        raise UserError(
+            "expected a bench that was shown in FiftyOne, found one that never was",
+            f"run: assay fiftyone -b {bench.given}",
+        )
+    fo, _ = connect_database(bench, trust)
+    dataset = open_dataset(bench, fo)
+    return Shown(fo, dataset, PushedSamples(bench, dataset))
 
 
 def find_changes(

@@ -64,7 +64,7 @@ def outline_card(card: dict) -> Iterator[CardPart]:
     ]
     yield CardPart("How right the labels are", labels)
     keys = "who samples relabelled confirmed unsure dropped".split()
-    said = card["agreement"] or ["Their error is not known: no two decided about the same sample"]
+    said = [*card["errors"], *card["agreement"]] or ["Their error is not known"]
     said = said if card["reviewers"] else ["Nobody reviewed"]
     rows = [[str(p["who"]), *(f"{p[k]:,}" for k in keys[1:])] for p in card["reviewers"]]
     yield CardPart("Reviewers", said, [k.capitalize() for k in keys] if rows else [], rows)

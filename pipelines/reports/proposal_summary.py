@@ -49,7 +49,7 @@ def describe_proposal(bench: Bench, name: str) -> tuple[dict, pd.DataFrame]:
         votes = con.execute(VOTED, dict(upto=END)).df()
     most = max(policy.look_at, FIRST)
     drawn, looked, wrong = count_looks(proposal, judged["sample"], most)
-    labels = judged[judged.field == "label"]
+    labels = judged[(judged.field == "label") & (judged.status != "locked")]
     pairs = labels.groupby(["was", "value"], sort=False).size().sort_values(ascending=False)
     ended = [e.about.get("batch") for e in proposal.select_events("merge")]
     about = describe_head(proposal) | dict(

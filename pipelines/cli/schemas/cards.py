@@ -55,6 +55,7 @@ class Card(Output):
     audit: str | None = says("wrong test labels by a blind audit, with their 95 % interval")
     test: dict[str, Any] | None = says("the frozen test split, if there is one")
     reviewers: list[dict[str, Any]] = says("who decided how much")
+    errors: list[str] = says("how often each errs by others' looks at random, with intervals")
     agreement: list[str] = says("how often two people agree, with intervals")
     issues: dict[str, int] | None = says("open issues by kind; null where nothing was scanned")
     gaps: list[str] | None = says("the largest gaps; null where nobody knows")

@@ -13,6 +13,7 @@ from assay.curation.versioning.proposal_votes import (
     judge_changes,
     reject_proposal,
 )
+from assay.pipelines.reports.proposal_summary import describe_proposal
 from tests.helpers import copied, digits_bench
 
 
@@ -176,3 +177,20 @@ def test_copies_carry_proposals_and_what_was_said(tmp_path):
     # what ann decided meanwhile is a conflict, although it came first in this log
     status = judge_changes(ours, found["there"].name).set_index("sample").status
     assert list(status[rows.index]) == ["conflict", "approved", "approved"]
+
+
+def test_what_stands_in_a_sample_that_was_locked_since_is_not_shown(tmp_path):
+    bench = digits_bench(300, tmp_path)
+    rows = pick(bench, 2)
+    locked, other = rows.index
+    proposals.open_proposal(bench, "eights", relabel(rows, "8"), "ann")
+    bench.edit(pd.DataFrame(dict(sample=rows.index, label="3")), "bob")
+    with bench.transaction() as con:
+        move = pd.DataFrame(dict(sample=[locked], field="split", value='"guard"', verdict="set"))
+        bench.append(con, move.assign(why="", suggested=None, seconds=None), "guard-1", "bob")
+    judged = judge_changes(bench, "p1").set_index("sample")
+    assert judged.status.to_dict() == {locked: "locked", other: "conflict"}
+    assert judged.stands[locked] is None and judged.stands[other] == '"3"'
+    about, _ = describe_proposal(bench, "p1")
+    shown = [*about["conflicts"], *about["people"]["rows"], *about["probe"]["rows"]]
+    assert {row["sample"] for row in shown} == {other}

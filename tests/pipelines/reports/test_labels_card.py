@@ -51,7 +51,12 @@ def test_what_was_reviewed_at_random_stands_with_its_interval(tmp_path):
     )
     assert [p["who"] for p in card["reviewers"]] == ["ann"]
     said = " ".join(card["unknown"])
-    assert "nobody reviewed at random" not in said and "no two people" in said
+    assert "nobody reviewed at random" not in said and "how often a reviewer errs" in said
+    assert card["errors"] == []
+    bench.edit(rows.assign(label=bench.state().label[first].to_numpy()).head(40), "bob")
+    # all that bob decided was looked at: nothing is left to guess
+    said = "bob: 0.0% [0.0%, 0.0%] wrong, by 0 of 40, by others' looks at random"
+    assert bench.card()["errors"] == [said]
     three = next(c for c in card["classes"] if c["name"] == "3")
     assert three["guideline"] == "two bows, open to the left" and "for 0, 1, 2, 4" in said
 
