@@ -55,8 +55,8 @@ def test_what_was_reviewed_at_random_stands_with_its_interval(tmp_path):
     assert card["errors"] == []
     bench.edit(rows.assign(label=bench.state().label[first].to_numpy()).head(40), "bob")
     # all that bob decided was looked at: nothing is left to guess
-    said = "bob: 0.0% [0.0%, 0.0%] wrong, by 0 of 40, by others' looks at random"
-    assert bench.card()["errors"] == [said]
+    error = "bob: 0.0% [0.0%, 0.0%] wrong, by 0 of 40, by others' looks at random"
+    assert bench.card()["errors"] == [error]
     three = next(c for c in card["classes"] if c["name"] == "3")
     assert three["guideline"] == "two bows, open to the left" and "for 0, 1, 2, 4" in said
 
