@@ -79,7 +79,11 @@ def count_changes(proposal: Proposal, judged: pd.DataFrame) -> list[tuple[str, s
 def draw_kinds(judged: pd.DataFrame) -> None:
     """Draw how many changes lead from what to what."""
     kinds = judged.assign(
-        before=[show(v) for v in judged.was], after=[show(v) for v in judged.value]
+        before=[show(v) for v in judged.was],
+        after=[
+            "the same, confirmed" if c.was == c.value else show(c.value)
+            for c in judged.itertuples()
+        ],
     )
     kinds = kinds.groupby(["field", "before", "after"]).size().sort_values(ascending=False)
     table = kinds.rename("changes").reset_index()
@@ -123,16 +127,19 @@ def draw_change(sample: str, state: pd.DataFrame, changes: pd.DataFrame) -> None
     if sample not in state.index:
         return st.caption("no longer in the bench")
     key = state.key[sample]
-    lines = [
-        f"<s>{escape(show(c.was)[:60])}</s> → <b>{escape(show(c.value)[:60])}</b>"
-        for c in changes.itertuples()
-    ]
+    lines = [change_html(c.was, c.value) for c in changes.itertuples()]
     if state.split[sample] in LOCKED:
         lines = ["<small>of the test, locked</small>"]
     st.html(
         f'<div class="assay-sheet"><a href="{page_address("history", sample=sample)}" target="_self">'
         f"<figure>{picture_html(sample, key)}<figcaption>{'<br>'.join(lines)}</figcaption></figure></a></div>"
     )
+
+
+def change_html(was: str, value: str) -> str:
+    """Write what a change does, from JSON to JSON; text is escaped."""
+    before, after = (escape(show(v)[:60]) for v in (was, value))
+    return f"<b>{after}</b> confirmed" if was == value else f"<s>{before}</s> → <b>{after}</b>"
 
 
 def store_looks(bench: Bench, proposal: Proposal, said: dict[str, str | None], who: str) -> str:

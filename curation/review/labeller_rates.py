@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from assay.curation.errors import UserError
 from assay.curation.review.labeller_votes import Votes, read_votes
 from assay.curation.statistics import sampling
@@ -114,8 +116,8 @@ def tabulate_confusion(looks: pd.DataFrame) -> pd.DataFrame:
         (k / n, *wilson_interval(k, n)) if n >= FEWEST else (None,) * 3
         for k, n in zip(cells.n, cells.of)
     ]
-    for i, column in enumerate(("share", "low", "high")):
-        cells[column] = [bound[i] for bound in bounds]
+    # NaN, not None, where all are too few
+    cells[["share", "low", "high"]] = np.array(bounds, float).reshape(-1, 3)
     return cells.sort_values(["truth", "n"], ascending=[True, False])
 
 

@@ -37,7 +37,7 @@ def outline_card(card: dict) -> Iterator[CardPart]:
     review, wrong = card["review"], card["errors_left"]
     yield CardPart(
         "What it holds",
-        [f"{n} in: {counts}", f"{card['dropped']:,} are dropped", f"A label is {card['task']}"],
+        [f"{n} in: {counts}", f"{card['dropped']:,} are dropped", f"Labels: {card['task']}"],
     )
     head = ["Class", "Labels", *used, "Guideline", "Parent"]
     rows = [

@@ -7,7 +7,7 @@ import pytest
 from assay.curation.errors import UserError
 from assay.curation.review.labeller_votes import GIVEN
 from assay.curation.statistics.sampling import random_order
-from tests.helpers import audit_of, digits_bench, truth_of
+from tests.helpers import audit_of, digits_bench, run_assay, truth_of
 
 
 def decide_at_random(bench, n, who, unsure=0):
@@ -108,3 +108,14 @@ def test_which_of_two_errs_less_is_told_only_when_it_shows(tmp_path):
     assert "no evidence" in bench.compare_labellers("good", "same")["verdict"]
     with pytest.raises(UserError, match="did you mean good"):
         bench.compare_labellers("god", "bad")
+
+
+def test_what_is_taken_for_what_is_said_where_there_are_too_few_for_a_rate(tmp_path):
+    bench = digits_bench(300, tmp_path)
+    first = list(random_order(bench.state()))[:6]
+    label = bench.state().label[first]
+    moved = label.map({str(i): str((i + 1) % 10) for i in range(10)})
+    bench.edit(pd.DataFrame(dict(sample=first, label=moved.to_numpy())), "ann")
+    status, out, err = run_assay("labellers", "-b", bench.path)
+    assert status == 0, err
+    assert f"{moved.iloc[0]} taken for {label.iloc[0]}: 1 of 1, too few for a rate" in out
