@@ -233,7 +233,9 @@ def change_policy(args: argparse.Namespace, bench: Bench) -> None:
         set_policy(bench, said, args.who) if said else dict(batch=None) | asdict(read_policy(bench))
     )
     margin = (
-        "no margin" if out["margin"] is None else f"a gain surely above -{100 * out['margin']:g}"
+        "no measured loss"
+        if out["margin"] is None
+        else f"a gain surely above -{100 * out['margin']:g}"
     )
     agree = "" if out["agreement"] is None else f", the probe agrees with {out['agreement']:.0%}"
     looks = (

@@ -104,14 +104,14 @@ def write_stakes(out: dict) -> list[str]:
     if not stakes["differing"]:
         return ["the models differ on no sample: no label matters to their difference"]
     lines = [
-        f"they differ on {stakes['differing']:,} of {format_count(stakes['of'], 'sample')}: no other label can turn"
-        " the verdict"
+        f"they differ on {stakes['differing']:,} of {format_count(stakes['of'], 'sample')}: only the labels"
+        " of these can turn the verdict"
     ]
     if stakes["turning"] is None:
         lines.append("no wrong labels among these would turn it")
     else:
         of = f"{stakes['turning']:,} of these labels ({stakes['turning_share']:.1%})"
-        lines.append(f"if {of} are wrong, all the same way, the verdict turns")
+        lines.append(f"with {of} wrong, all the same way, it turns")
     if stakes["expected"]:
         least, low, high = stakes["noise"]
         lines.append(

@@ -85,6 +85,8 @@ def merge_proposal(bench: Bench, name: str, who: str) -> tuple[dict, Merged | No
     needs = policy.needs_measurement or bool(sets) or approved.field.isin(("keep", "split")).any()
     if needs and len(approved):
         measured = measure_once(bench, name, approved, who)
+    else:  # what somebody has measured already counts, and is no new look
+        measured = find_measured(bench, name, approved)[1]
     judgement = judge_proposal(bench, name, judged, measured, policy)
     if not judgement["passed"]:
         return judgement, None
@@ -93,19 +95,27 @@ def merge_proposal(bench: Bench, name: str, who: str) -> tuple[dict, Merged | No
 
 def measure_once(bench: Bench, name: str, changes: pd.DataFrame, who: str) -> dict:
     """Measure changes, or read it from the log where it was measured already."""
-    base = bench.rows(LAST_EDIT)[0][0]
-    of = sha256(f"{base} {changes.seq.tolist()}".encode()).hexdigest()[:16]
-    every = proposals.list_proposals(bench)
-    proposal = proposals.read_proposal(bench, name)
-    for event in proposal.checks:
-        if event.about.get("of") == of:
-            return event.about["measured"]
+    of, known = find_measured(bench, name, changes)
+    if known is not None:
+        return known
+    every, proposal = proposals.list_proposals(bench), proposals.read_proposal(bench, name)
     looks = [e for p in every for e in p.checks if "look" in e.about["measured"]]
     measured = measure(bench, proposal, changes, len(looks) + 1)
     measured = json.loads(json.dumps(measured, default=float))
     if proposal.status == "open":
         proposals.say_about(bench, name, "check", who, of=of, measured=measured)
     return measured
+
+
+def find_measured(bench: Bench, name: str, changes: pd.DataFrame) -> tuple[str, dict | None]:
+    """Find what was measured of these changes beside the present data.
+
+    Returns (their digest, what was measured or None).
+    """
+    base = bench.rows(LAST_EDIT)[0][0]
+    of = sha256(f"{base} {changes.seq.tolist()}".encode()).hexdigest()[:16]
+    checks = [e.about for e in proposals.read_proposal(bench, name).checks]
+    return of, next((about["measured"] for about in checks if about.get("of") == of), None)
 
 
 def measure(bench: Bench, proposal: Proposal, changes: pd.DataFrame, look: int) -> dict:
@@ -188,9 +198,11 @@ def check_measured(measured: dict, policy: Policy) -> list[dict]:
 
 
 def check_gain(measured: dict, margin: float | None) -> dict:
-    """Check that the gain is surely not below -margin."""
-    low = measured["gain"]["low"]
-    asked = "no margin is asked" if margin is None else f"required above {format_points(-margin)}"
+    """Check that the gain is surely not below -margin; without one, that it is no sure loss."""
+    low, high = measured["gain"]["low"], measured["gain"]["high"]
+    asked = (
+        "required no sure loss" if margin is None else f"required above {format_points(-margin)}"
+    )
     level = f"{100 * measured['level']:.4g} % interval, look {measured['look']:,} at this validation set"
     why = (
         f"{format_interval(measured['gain'])} on {format_count(measured['n'], 'validation sample')} "
@@ -200,7 +212,7 @@ def check_gain(measured: dict, margin: float | None) -> dict:
         why += f"; validation labels changed: {changed:,}, which is no gain"
     if left := measured["validation_left_out"]:
         why += f"; {format_count(left, 'validation sample')} left out, since it drops or moves them"
-    return dict(check="gain", passed=margin is None or low >= -margin, reason=why)
+    return dict(check="gain", passed=high >= 0 if margin is None else low >= -margin, reason=why)
 
 
 def describe_control(control: dict | None) -> str:

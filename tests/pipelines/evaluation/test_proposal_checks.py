@@ -136,3 +136,19 @@ def test_a_regression_set_that_falls_stops_it(scanned):
     judgement, merged = merge_proposal(scanned, "p1", "bob")
     failed = [c for c in judgement["checks"] if not c["passed"]]
     assert merged is None and [c["check"] for c in failed] == ["regression"]
+
+
+def test_what_was_measured_to_lose_is_not_merged_unless_a_margin_allows_it(scanned):
+    state = scanned.state()
+    rows = state[state.keep & (state.split == "train")]
+    wrong = [str((int(label) + 1) % 10) for label in rows.label]
+    scanned.propose("all by one", pd.DataFrame(dict(sample=rows.index, label=wrong)), "ann")
+    found = check_proposal(scanned, "p1", "bob")
+    assert found["measured"]["gain"]["high"] < 0
+    assert [c["passed"] for c in found["checks"] if c["check"] == "gain"] == [False]
+    approve_proposal(scanned, "p1", "bob")
+    judgement, merged = merge_proposal(scanned, "p1", "bob")
+    assert merged is None and scanned.state().label.equals(state.label)
+    assert len(scanned.proposals()[0].checks) == 1, "read from the log, no new look"
+    set_policy(scanned, dict(margin=1.0), "ann")
+    assert merge_proposal(scanned, "p1", "bob")[1] is not None
