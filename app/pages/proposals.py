@@ -10,6 +10,7 @@ import streamlit as st
 
 from assay.app.ui import proposal_view, tasks
 from assay.app.ui.widgets import ask_reviewer, escape_markdown, report_result
+from assay.curation.errors import UserError
 from assay.curation.text import format_count
 from assay.curation.versioning import proposals
 from assay.curation.versioning.decision_cells import read_decisions
@@ -68,26 +69,29 @@ def describe_proposal(proposal: Proposal) -> str:
 
 def draw_form(bench: Bench, who: str) -> None:
     """Ask for a file of decisions, and open a proposal of them."""
-    title = st.text_input("Title", placeholder="what it changes, and why", max_chars=300).strip()
-    labeller = st.text_input(
-        "Whose changes they are, if not yours",
-        placeholder="a rule, a model, an agent",
-        max_chars=300,
-    ).strip()
-    file = st.file_uploader("Decisions", type=FILES)
-    st.caption(
-        "A table with a column sample (its id or name) and label, keep, split or tags, as `assay queue` writes it."
-    )
-    ready = bool(who and title and file)
-    if st.button("Open the proposal", disabled=not ready, type="primary") and file:
-        report_result(lambda: open_uploaded(bench, file, title, who, labeller))
+    with st.form("propose", border=False):  # a rerun while a file arrives would lose it
+        title = st.text_input("Title", placeholder="what it changes, and why", max_chars=300)
+        labeller = st.text_input(
+            "Whose changes they are, if not yours",
+            placeholder="a rule, a model, an agent",
+            max_chars=300,
+        )
+        file = st.file_uploader("Decisions", type=FILES)
+        st.caption(
+            "A table with a column sample (its id or name) and label, keep, split or tags, as `assay queue` writes it."
+        )
+        if st.form_submit_button("Open the proposal", disabled=not who, type="primary"):
+            report_result(lambda: open_uploaded(bench, file, title.strip(), who, labeller.strip()))
     st.caption(
         f'The same by a command: `assay proposal open FILE --title "..." -b {escape_markdown(str(bench.given))}`.'
     )
 
 
 def open_uploaded(bench: Bench, file, title: str, who: str, labeller: str) -> str:
-    """Open a proposal of an uploaded file; returns what to tell."""
+    """Open a proposal of an uploaded file; returns what to tell. UserError for what is missing."""
+    if not (title and file):
+        lacks = "a file of decisions" if title else "a title"
+        raise UserError(f"expected {lacks}, found none", "fill it in above, and open it again")
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"decisions{Path(file.name).suffix.lower()}"
         path.write_bytes(file.getvalue())

@@ -70,10 +70,11 @@ def test_a_file_is_proposed_in_the_browser_and_a_bad_one_is_refused(bench, serve
     ):
         page = server.page(chrome, "/proposals?who=ann")
         page.get_by_text("Propose changes from a file").click()
+        page.get_by_role("button", name="Open the proposal").click()
+        page.get_by_text("expected a title, found none").wait_for()
         fill = {"Title": "a file", "Whose changes they are, if not yours": "rule: zeros"}
         for label, text in fill.items():
             page.get_by_label(label).fill(text)
-            page.keyboard.press("Tab")
         file = dict(name="changes.csv", mimeType="text/csv", buffer=content.encode())
         page.locator("input[type=file]").set_input_files(file)
         page.get_by_text("changes.csv").first.wait_for()
