@@ -88,7 +88,7 @@ def test_the_report_is_a_part_of_the_page_and_runs_nothing(scanned, chrome):
             assert server.ask(f"/assay/report/{key}")[0] in (400, 404)
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_second_one_is_refused_and_a_failed_one_says_why(scanned):
     asked = check_plan(dict(versions=["v1"], architectures=["probe"], seeds=1, question="Well?"))
     about = dict(runs=2, of=2, trained=1, question="At work?", share=0.5)

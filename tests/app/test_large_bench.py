@@ -118,6 +118,7 @@ def test_what_is_said_of_a_sample_is_the_same(once, tmp_path):
     assert large == small
 
 
+@pytest.mark.daily
 def test_classes_assignments_and_the_queue_of_a_filter_are_the_same(once, tmp_path):
     def ask(bench):
         session = ReviewSession(bench)

@@ -57,6 +57,7 @@ def first_error(page):
     return td, names[int(td.get_attribute("data-row"))], names[int(td.get_attribute("data-column"))]
 
 
+@pytest.mark.daily
 def test_a_cell_opens_its_pictures_and_its_number_is_a_link_into_browse(go, bench):
     page = go()
     td, label, said = first_error(page)

@@ -404,7 +404,7 @@ def test_many_alike_are_accepted_but_for_the_exceptions(big, chrome):
 # ---- the review session by itself
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_what_the_session_rescored_is_what_a_new_process_says(big, session):
     """Decisions of every kind, ours and another process's: after each the queue, reasons and validation answers are those of a bench read afresh."""
     state, other = big.state(), assay.open(big.path)

@@ -64,7 +64,7 @@ def of_all(scanned, tmp_path_factory):
     return sit_down(copied(scanned, tmp_path_factory.mktemp("all")))
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_where_all_val_labels_are_at_hand_a_session_says_what_it_says_of_all(
     scanned, of_all, tmp_path
 ):

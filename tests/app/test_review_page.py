@@ -96,6 +96,7 @@ def test_decisions_are_undone_and_done_again_and_the_strip_leads_back(bench, ser
 
 
 @pytest.mark.browser
+@pytest.mark.daily
 def test_a_neighbour_is_opened_taken_or_called_wrong(bench, server, page, request):
     state, here = bench.state(), name(page)
 
@@ -283,7 +284,7 @@ def test_nothing_on_the_screen_tells_what_was_drawn_at_random(bench, server, chr
     page.context.close()
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_what_is_looked_at_closely_comes_in_all_its_pixels_and_is_not_held(tmp_path):
     rng = np.random.default_rng(0)
     table = digits(40).assign(

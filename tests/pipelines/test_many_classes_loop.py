@@ -69,7 +69,8 @@ def test_an_edit_is_scored_and_taken_back(topics):
     np.testing.assert_allclose(again.score, first.score, atol=1e-4)
 
 
-@pytest.mark.parametrize("arch", ["probe", pytest.param("mlp", marks=pytest.mark.daily)])
+@pytest.mark.daily
+@pytest.mark.parametrize("arch", ["probe", "mlp"])
 def test_models_are_trained_compared_and_renamed(topics, tmp_path, arch):
     """Of each run's predictions the likeliest classes are kept; merging two classes adds theirs up."""
     bench, *_ = topics

@@ -43,6 +43,7 @@ def test_one_cell_is_brute_force(monkeypatch):
     assert (np.diff(lists.astype("f8"), axis=1) >= 0).all(), "nearest first"
 
 
+@pytest.mark.daily
 def test_many_cells_find_nearly_all():
     V = unit_vectors(3000)
     search = CellSearch(V)
@@ -91,6 +92,7 @@ def test_cells_are_assigned_and_joined_alike_in_any_order():
     assert same_bytes([candidate_lists.refine_lists(rows, lists, V, 20)], [np.concatenate(alone)])
 
 
+@pytest.mark.daily
 def test_threads_change_no_byte():
     import faiss
 
@@ -104,6 +106,7 @@ def test_threads_change_no_byte():
     assert same_bytes(*found)
 
 
+@pytest.mark.daily
 def test_thousands_of_copies_take_no_quadratic_time(monkeypatch):
     """A cell of copies is cut, down to pieces that are affordable, and each copy still finds copies."""
     import faiss

@@ -218,7 +218,7 @@ def test_strokes_on_paper_must_agree_better():
     assert one < image_similarity.NEAR_DUPLICATE < other
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_digits_are_drawn_alike_and_only_copies_are_duplicates(tmp_path):
     """8 x 8 digits of one class correlate at 0.9 and more: the limit rises with what is usual, and every planted copy is found."""
     from tests.helpers import nearly

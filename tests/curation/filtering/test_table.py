@@ -183,6 +183,7 @@ def test_a_decision_shows_after_a_refresh(odd):
     assert len(odd.samples("has(reviewers, 'eve')")) == 0, "who took it back has decided nothing"
 
 
+@pytest.mark.daily
 def test_after_many_decisions_it_says_what_one_made_anew_says(odd):
     """What is brought forward equals what is read afresh, column by column."""
     rng, table = np.random.default_rng(0), odd.sample_table()

@@ -105,6 +105,7 @@ def sent(watch, ending=".tar"):
     return sum(r.sent for r in watch.of(ending))
 
 
+@pytest.mark.daily
 def test_a_folder_of_tars_takes_one_request_a_shard(shards, tmp_path, monkeypatch):
     here = add(assay.create(tmp_path / "here"), shards)
     with watched_s3(monkeypatch) as (client, watch):
@@ -209,6 +210,7 @@ def test_a_tar_of_class_folders_is_read_as_the_tar(tmp_path, monkeypatch):
             assert [r.method for r in watch.requests] == ["HEAD", "GET"]
 
 
+@pytest.mark.daily
 def test_shards_of_hugging_face_and_texts_need_their_columns_alone(tmp_path, monkeypatch):
     folder = tmp_path / "set"
     folder.mkdir()
@@ -268,6 +270,7 @@ def test_throttling_is_waited_for_and_a_cut_answer_goes_on_where_it_broke(
         assert 0 < second.first_byte <= first.sent
 
 
+@pytest.mark.daily
 def test_a_bucket_that_throttles_for_ever_is_named(shards, tmp_path, monkeypatch):
     with watched_s3(monkeypatch) as (client, watch):
         put_folder(client, shards)

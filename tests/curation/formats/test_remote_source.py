@@ -82,6 +82,7 @@ def test_a_bucket_s_folder_is_read_as_the_folder(tmp_path, monkeypatch):
             write_in_place(there)
 
 
+@pytest.mark.daily
 def test_a_table_on_the_web_names_images_beside_it(photos, tmp_path):
     with web_server(photos.parent) as (web, server):
         bench = add(assay.create(tmp_path / "bench"), f"{web}/x/photos/t.csv?{SECRET}")
@@ -187,6 +188,7 @@ def test_a_file_address_reads_this_machine_and_no_further_than_its_path(photos, 
             read_source(f"{web}/evil.csv")
 
 
+@pytest.mark.daily
 def test_a_killed_import_begins_again_with_what_it_has(photos, tmp_path):
     with web_server(photos) as (web, server):
         rows = pd.read_csv(photos / "t.csv")

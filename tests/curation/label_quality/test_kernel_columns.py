@@ -118,7 +118,7 @@ def test_one_new_image_costs_one_row_of_columns(tmp_path, monkeypatch):
     assert len(after.index) == len(before.index) + 1 and len(after.arrays) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_effort_0_is_the_linear_probe_and_content_alone_draws_the_landmarks(tmp_path, monkeypatch):
     table = digits(120)
     one, other = bench_of(table, tmp_path / "a"), bench_of(table[::-1], tmp_path / "b")

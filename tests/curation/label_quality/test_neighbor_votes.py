@@ -66,7 +66,8 @@ def test_the_plain_probe_has_none(scanned):
     assert live.probe.vote == 0 and live.probe.near is None
 
 
-@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.daily), 1])
+@pytest.mark.daily
+@pytest.mark.parametrize("seed", [0, 1])
 def test_they_find_more_of_what_a_weak_annotator_gets_wrong(seed):
     pixels, truth = load_digits(return_X_y=True)
     rows = np.random.default_rng(seed).permutation(len(pixels))

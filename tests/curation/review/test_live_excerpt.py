@@ -61,6 +61,7 @@ def assert_same(excerpt, whole):
     assert (found.few == whole.few).all()
 
 
+@pytest.mark.daily
 def test_rows_at_hand_are_scored_as_all_are(bench):
     held, live = LiveExcerpt(bench), LiveScores(bench)
     assert_same(held.refresh(), judge_all(bench, live))

@@ -48,6 +48,7 @@ def test_the_next_hundred_gain_what_was_expected(begun):
     assert gained > 0.005 and abs(expected["gain"] - gained) < gained, "its sign, and its size"
 
 
+@pytest.mark.daily
 def test_stop_is_said_when_little_is_left_and_not_before(begun):
     _, out, _ = run_assay("status", "--stop-below", "1", "--who", "ann", "-b", begun.path)
     early = begun.status()

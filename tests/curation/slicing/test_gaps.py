@@ -236,7 +236,7 @@ def test_a_class_that_is_rare_or_absent_and_a_cell_that_is_missing(tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_labels_that_contradict_their_neighbours_and_samples_far_from_all(tmp_path):
     table, rng = digits(900, wrong=0), np.random.default_rng(0)
     zeros = table.index[(table.truth == "0") & table["split"].isin(("train", "val"))]
@@ -428,7 +428,7 @@ def test_the_verbs_say_what_they_did(scanned, tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_run_may_stand_for_the_probe(scanned):
     from assay.pipelines.experiments import run
     from assay.pipelines.experiments.cells import list_cells

@@ -315,6 +315,7 @@ def test_what_stands_is_the_same_written_by_ranges_of_ids(tmp_path, monkeypatch)
     assert bench.rows("from standing") == expected and len(expected) == 60
 
 
+@pytest.mark.daily
 def test_imports_do_the_same_in_a_large_bench(tmp_path, monkeypatch):
     """Another source, a mended one, one that takes test samples away, and one whose ids are here already."""
     table, found = digits(300).drop(columns="truth"), []

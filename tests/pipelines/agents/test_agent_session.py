@@ -109,7 +109,7 @@ def test_a_scan_runs_once_and_edits_nothing(scanned, tmp_path):
     assert bench.runs().empty
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_an_experiment_that_an_agent_asks_for(scanned, tmp_path):
     bench = copied(scanned, tmp_path)
     plan = dict(versions=["v1", "v1 - flagged"], architectures=["probe"], seeds=2)

@@ -57,6 +57,7 @@ def test_exit_statuses_and_nothing_but_data_on_standard_output(tmp_path):
     assert status == 2 and out == "" and "hint: run: assay scan" in err
 
 
+@pytest.mark.daily
 def test_quiet_prints_nothing_but_errors_and_data(bench, tmp_path):
     b = ("-b", bench.path)
     assert run_alone("status", "--quiet", *b) == (0, "", "")

@@ -11,6 +11,7 @@ import assay
 from assay.pipelines.engines.base import Failure, Result, list_engines
 
 ENGINES = list_engines()
+SLOW_APART = [pytest.param(e, marks=[pytest.mark.daily] * (e == "ray")) for e in ENGINES]
 
 
 def open_bench(path, tell):
@@ -66,6 +67,7 @@ def test_each_shard_has_its_result_and_each_worker_one_setup(engine, bench):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", SLOW_APART, indirect=True)
 def test_a_failure_is_named_and_the_others_go_on(engine, bench):
     shards = [dict(n=n) for n in (3, 4, 5, 6)]
     with engine.open_crew(bench, open_bench, len(shards), 1) as crew:
@@ -78,6 +80,7 @@ def test_a_failure_is_named_and_the_others_go_on(engine, bench):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", SLOW_APART, indirect=True)
 def test_who_wants_no_more_stops_the_workers(engine, bench):
     shards = [dict(n=n) for n in (1, 5, 5)]
     began = time.monotonic()

@@ -134,7 +134,7 @@ def test_seconds_that_others_had_the_core_are_left_out_and_said():
     assert not any("quiet" in line for line in quiet.assumed)
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_scan_by_shards_leaves_its_own_seconds(tmp_path):
     bench = assay.open(digits_bench(900, tmp_path).path)
     options = ScanOptions(embedder="pixels", sharding=ShardOptions(2))
@@ -158,7 +158,7 @@ def test_a_scan_by_shards_leaves_its_own_seconds(tmp_path):
     assert bench.check(progress=False) == []
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_this_machine_measured_on_made_samples(tmp_path, monkeypatch):
     from assay.pipelines.estimates import measure
 

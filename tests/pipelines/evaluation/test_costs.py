@@ -281,7 +281,7 @@ def test_a_corrected_validation_label_is_no_gain(wrong):
     ] == [(0, 0, 0)] * 2
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_what_somebody_confirms_stays_the_work_of_who_fixed_it_and_a_redo_is_no_second_review(
     wrong,
 ):
@@ -418,7 +418,7 @@ def test_imports_and_moves_between_are_in_every_point(wrong, tmp_path):
     ) == 16
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_where_there_is_nothing_to_say_it_says_why(wrong, tmp_path):
     gain = dict(estimate=0.02, low=0.01, high=0.03)
     wrong.edit(pd.DataFrame([dict(sample=wrong.state().index[0], tag="odd")]), "ann")

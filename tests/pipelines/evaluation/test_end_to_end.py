@@ -69,6 +69,7 @@ def test_planted_curves_come_back_with_who_wins_and_what_it_depends_on(bench):
     assert "Frozen features, by probe with 30 labels" in found["answer"]
 
 
+@pytest.mark.daily
 def test_a_plan_without_parts_or_of_one_kind_asks_no_such_question(bench):
     for plan in (
         PLAN | dict(versions=["v1"]),

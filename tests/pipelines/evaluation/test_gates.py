@@ -243,7 +243,7 @@ def test_test_samples_and_what_is_like_them_are_refused(tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_what_a_query_finds_like_a_test_sample_is_left_out_and_said(tmp_path):
     """Which images are alike depends on the engine that embeds them: no query could leave them out."""
     digit = digits(300, wrong=0)

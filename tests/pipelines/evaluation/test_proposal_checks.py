@@ -104,6 +104,7 @@ def test_a_policy_stops_what_people_find_wrong_in_a_random_sample(scanned):
         assert judgement["passed"] == passes == (merged is not None)
 
 
+@pytest.mark.daily
 def test_what_would_leak_is_refused(tmp_path):
     table = digits(150, wrong=0)
     first = table[table["split"] == "train"].head(1)

@@ -94,7 +94,7 @@ def test_the_region_where_rules_win_is_found_and_the_mix_beats_both(bench, offic
     assert "Rules or network" in path.read_text() and "abstain on" in path.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_rules_are_one_run_for_all_seeds_and_versions_and_changed_rules_another(bench, office):
     plan = plan_of(versions=["v1", "half(v1, seed=0)"], architectures=[ARCH])
     assert len({cell["key"] for cell in list_cells(bench, plan)}) == 1

@@ -58,6 +58,7 @@ def test_probabilities_of_merged_classes_are_summed(trained):
     assert np.allclose(now.probs.sum(1), 1, atol=1e-4)
 
 
+@pytest.mark.daily
 def test_an_experiment_asks_what_a_merge_did_and_says_by_which_names(trained):
     trained.rename_class("3", "8", "ann")
     trained.commit("merged")

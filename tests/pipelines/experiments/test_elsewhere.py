@@ -11,7 +11,7 @@ from tests.helpers import copied
 silent = lambda line: None  # noqa: E731
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_runs_on_a_cluster_are_those_that_are_trained_here(scanned, tmp_path):
     plan = check_plan(dict(versions=["v1"], architectures=["probe"], seeds=2, question="?"))
     other = copied(scanned, tmp_path / "other")

@@ -204,14 +204,8 @@ WAYS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "arch, word",
-    [
-        pytest.param(*way, marks=[pytest.mark.daily] * (not way[0].endswith("crashes")))
-        for way in WAYS.items()
-    ],
-)
+@pytest.mark.daily
+@pytest.mark.parametrize("arch, word", WAYS.items())
 def test_a_failure_is_named_and_the_others_have_their_report(tmp_path, arch, word):
     bench = half_wrong(tmp_path)
     plan = one("probe", versions=["v1", "v2"], architectures=["probe", arch], seeds=1)

@@ -33,7 +33,7 @@ def test_a_worker_whose_reader_is_gone_was_stopped_and_has_not_failed(scanned):
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_who_speaks_now_and_then_is_not_stuck_and_what_is_printed_is_no_answer():
     talker = processes.Child("tests.talker", "0.3", "6", PYTHONPATH=str(ROOT))
     assert talker.receive(patience=60)["n"] == 0, "a busy machine starts it late"

@@ -183,13 +183,33 @@ def test_machines_of_a_cluster_need_no_folder_of_the_bench(
     assert max(asked(watch).values()) <= most
 
 
+@pytest.fixture(scope="module")
+def there_once(unscanned, tmp_path_factory):
+    """A bench that was scanned with its arrays in a bucket, its cache, and what the bucket holds by key."""
+    folder = tmp_path_factory.mktemp("there")
+    with pytest.MonkeyPatch.context() as patch, watched_s3(patch) as (client, _):
+        patch.setenv("ASSAY_CACHE", str(folder / "cache"))
+        patch.setattr(array_stores, "_stores", {})
+        client.create_bucket(Bucket="arrays")
+        bench = copied(unscanned, folder / "there")
+        scan(bench, THERE, say=silent)
+        return bench, folder / "cache", {key: read_object(client, key) for key in keys(client)}
+
+
 @pytest.fixture
-def there(unscanned, tmp_path, bucket):
+def there(there_once, tmp_path, bucket):
     """A bench that was scanned with its arrays in the bucket."""
-    bench = copied(unscanned, tmp_path / "there")
-    scan(bench, THERE, say=silent)
-    bucket[1].requests.clear()
-    return assay.open(bench.path)
+    (client, watch), (bench, cache, objects) = bucket, there_once
+    for key, body in objects.items():
+        client.put_object(Bucket="arrays", Key=key, Body=body)
+    shutil.copytree(cache, tmp_path / "cache", dirs_exist_ok=True)
+    bench = copied(bench, tmp_path / "there")
+    watch.requests.clear()
+    return bench
+
+
+def read_object(client, key):
+    return client.get_object(Bucket="arrays", Key=key)["Body"].read()
 
 
 def keys(client, part=""):
@@ -309,6 +329,7 @@ def test_a_damaged_object_is_named_and_a_damaged_output_done_again(there, here, 
     assert_equal(files_of(here), files_of(there))
 
 
+@pytest.mark.daily
 def test_two_benches_under_one_prefix_leave_each_other_alone(there, here, tmp_path, bucket):
     client, watch = bucket
     other = bench_of(digits(300, seed=5), tmp_path / "other")

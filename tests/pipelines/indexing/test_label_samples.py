@@ -52,7 +52,11 @@ def test_a_bad_habit_is_named_and_nothing_is_stored(marked, habit, problem):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("habit", "problem"),
-    [("raises", "ValueError: I do not like it"), ("crashes", "crashed"), ("hangs", "stuck")],
+    [
+        ("raises", "ValueError: I do not like it"),
+        pytest.param("crashes", "crashed", marks=pytest.mark.daily),
+        pytest.param("hangs", "stuck", marks=pytest.mark.daily),
+    ],
 )
 def test_the_sample_at_which_a_function_fails_is_named(marked, habit, problem):
     bench, white = marked

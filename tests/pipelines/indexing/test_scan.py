@@ -379,6 +379,7 @@ LOST = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sign, patience, how", LOST)
+@pytest.mark.daily
 def test_a_network_of_the_scan_that_is_lost_leaves_the_judgement_to_the_probe(
     bench, sign, patience, how
 ):

@@ -141,7 +141,7 @@ def test_processes_of_one_shard_each_killed_doubled_and_shuffled(unscanned, by_s
     assert_equal(files_of(by_shards), files_of(bench))
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_stage_of_more_parts_than_shards_is_done_by_the_shards(unscanned, tmp_path, monkeypatch):
     """As the search by cells has, whose parts are of 100,000 samples whatever --shards says."""
     monkeypatch.setattr(knn, "CELLS", 200)
@@ -163,7 +163,7 @@ def test_a_stage_of_more_parts_than_shards_is_done_by_the_shards(unscanned, tmp_
     assert all(np.array_equal(one[name], other[name]) for name in names)
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_cluster_that_loses_a_machine_and_gets_another(unscanned, tmp_path):
     from ray.cluster_utils import Cluster
 
@@ -261,7 +261,7 @@ def test_what_is_asked_wrongly_is_said(by_shards, capsys, asked, error):
     assert error in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_machine_with_another_version_is_named(by_shards, monkeypatch):
     monkeypatch.setattr(ray_engine, "code_digest", lambda: "another")
     bench = assay.open(by_shards.path)
@@ -288,7 +288,7 @@ def test_where_a_table_of_all_would_not_fit_the_likeliest_classes_come_by_shards
     assert abs(a["score"] - b["score"]).max() < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_neighbours_by_cells_come_by_shards(unscanned, tmp_path, monkeypatch):
     for name in ("CELLS", "EXACT"):
         monkeypatch.setattr(knn, name, 300)

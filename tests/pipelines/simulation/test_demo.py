@@ -42,7 +42,7 @@ def read_manifest(folder, seed):
         return list(csv.DictReader(f)), truth
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_weak_labels_are_wrong_in_train_and_val_alone(tmp_path):
     pytest.importorskip("elpv_dataset")
     rows, truth = read_manifest(tmp_path, 7)
