@@ -4,7 +4,7 @@
 import subprocess
 import sys
 
-MINUTES = "startup detection probe million addresses objects scan coverage audit log trust train report graph planted demo fifty app atlas sessions stopping attack readers filtering scale agents".split()
+MINUTES = "startup detection probe million addresses objects scan coverage audit log trust train report graph planted demo fifty app atlas sessions stopping attack readers filtering scale agents compare proposals crowds proposal_gates".split()
 HOURS = "gain gaps suggest similar".split()  # each takes a folder
 
 asked = HOURS if sys.argv[1:] == ["--long"] else sys.argv[1:] or MINUTES
