@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 5. Data or architecture?
+# # Lesson 5. Data or architecture?
 #
 # **Claim.** 900 handwritten digits to learn from, 3 labels in 10 wrong; 897 others to be judged by; 3 architectures,
 # 5 seeds. A person who looks at 300 labels in the right order gains more than 8 points of accuracy, over twice what
@@ -73,9 +73,7 @@ def judge(architecture, labels):
 
 
 # %% [markdown]
-# ## The result first
-#
-# The three architectures on the labels as they were given, 3 in 10 of them wrong.
+# **The result first.** The three architectures on the labels as they were given, 3 in 10 of them wrong.
 
 # %%
 cells = {("as given", name): judge(name, given) for name in architectures}
@@ -116,9 +114,7 @@ for name, labels in versions.items():
     print(f"{name:14} {(labels != y).sum():3} of {len(y)} labels wrong")
 
 # %% [markdown]
-# # **Predict.**
-#
-# Ridge was best on the labels as given. Train all three again on *300 by queue*.
+# **Predict.** Ridge was best on the labels as given. Train all three again on *300 by queue*.
 #
 # 1. Which of the three is best now: ridge, mlp or trees?
 # 2. How many points does the fix bring to ridge, and how many to mlp?
@@ -236,10 +232,8 @@ plt.tight_layout()
 plt.show()
 
 # %% [markdown]
-# # **Answer.**
-#
-# The order turns round: mlp, far behind ridge before, is well ahead of it now. The fix brings mlp several times what
-# it brings ridge.
+# **Answer.** The order turns round: mlp, far behind ridge before, is well ahead of it now. The fix brings mlp several
+# times what it brings ridge.
 #
 # The reason: a model that can learn anything learns the wrong labels too. Ridge cannot, and is safe. Once the labels
 # are right, what made mlp weak makes it strong. So *which architecture is best?* has no answer without the data. That
@@ -251,11 +245,9 @@ plt.show()
 # CIFAR-10, 9 % wrong, 15,000 reviews brought +0.8 points and an mlp for the probe +2.0).
 
 # %% [markdown]
-# ## In the product
-#
-# `assay experiment` trains this table on your bench, and `assay report` shows it with the same intervals (with Holm's
-# correction, a little sharper than our seventh part). In `make demo`, on 787 solar cells with 24 % of the labels
-# wrong, 200 reviews gained +3.4 points [+1.7, +5.0], as many at random +0.8 [-1.0, +2.6].
+# **In Assay.** `assay experiment` trains this table on your bench, and `assay report` shows it with the same
+# intervals (with Holm's correction, a little sharper than our seventh part). In `make demo`, on 787 solar cells with
+# 24 % of the labels wrong, 200 reviews gained +3.4 points [+1.7, +5.0], as many at random +0.8 [-1.0, +2.6].
 
 # %%
 # check

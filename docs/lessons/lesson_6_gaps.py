@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 6. A gap: planted, found, mined, closed
+# # Lesson 6. A gap: planted, found, mined, closed
 #
 # **Claim.** 1,797 handwritten digits. One way of writing a 1 was taken out of the training digits. On 542 test digits
 # accuracy falls by some 5 points and still looks fine; on the 32 of this style hardly one is right. A list of
@@ -56,9 +56,7 @@ train, val, test, pool = split_digits(0)
 whole, *_ = split_digits(0, planted=False)
 
 # %% [markdown]
-# ## The result first
-#
-# Above: 1s of the style that was taken away. Below: other 1s, which stayed.
+# **The result first.** Above: 1s of the style that was taken away. Below: other 1s, which stayed.
 
 # %%
 figure, axes = plt.subplots(2, 8, figsize=(6, 1.8))
@@ -139,11 +137,9 @@ for c in found:
 gap = found[0]
 
 # %% [markdown]
-# # **Predict.**
-#
-# Now a data set **without** any planted gap: the style stays in. The same 30 clusters, and again we take the one that
-# looks worst on validation. The model is right on about 98 of 100 validation digits overall, and in this worst
-# cluster on far fewer: the next cell says how many.
+# **Predict.** Now a data set **without** any planted gap: the style stays in. The same 30 clusters, and again we take
+# the one that looks worst on validation. The model is right on about 98 of 100 validation digits overall, and in this
+# worst cluster on far fewer: the next cell says how many.
 #
 # We then ask the same model about *the same cluster's test digits*. Is it right on fewer, about as many, or more? By
 # how many points?
@@ -176,10 +172,8 @@ for name, rows in curse.items():
     )
 
 # %% [markdown]
-# # **Answer.**
-#
-# It is better on test, by about half of what seemed to be missing. Nothing was mended. Of thirty clusters we picked
-# the one that looked worst, and a part of its looks was bad luck. Bad luck does not come twice. This is the
+# **Answer.** It is better on test, by about half of what seemed to be missing. Nothing was mended. Of thirty clusters
+# we picked the one that looked worst, and a part of its looks was bad luck. Bad luck does not come twice. This is the
 # **winner's curse**: what was chosen on a set cannot be judged on that set.
 #
 # The planted gap is worse on test too: this is how a real gap is told from an unlucky cluster. So: *validation* says
@@ -255,10 +249,9 @@ for group, inside in groups.items():
 # Others are found less often; `docs/explanation/planted-gaps.md` has kinds that were never found.
 
 # %% [markdown]
-# ## In the product
-#
-# `assay gaps` lists the clusters, classes and metadata where the model fails beyond chance (validation only), `assay
-# similar --gap NAME --in pool` mines, `assay guard NAME --from-gap NAME` keeps a test so that the gap stays closed.
+# **In Assay.** `assay gaps` lists the clusters, classes and metadata where the model fails beyond chance (validation
+# only), `assay similar --gap NAME --in pool` mines, `assay guard NAME --from-gap NAME` keeps a test so that the gap
+# stays closed.
 
 # %%
 # check
