@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lesson 5. Data or architecture?
 #
-# **Claim.** 900 handwritten digits to learn from, 3 labels in 10 wrong; 897 others to be judged by; 3 architectures,
-# 5 seeds. A person who looks at 300 labels in the right order gains more than 8 points of accuracy, over twice what
-# 300 in random order bring. The worst architecture on the labels so mended beats the best one on the labels as given.
+# 900 handwritten digits to learn from, 3 labels in 10 wrong; 897 others to be judged by; 3 architectures, 5 seeds. A
+# person who looks at 300 labels in the right order gains more than 8 points of accuracy, over twice what 300 in
+# random order bring. The worst architecture on the labels so mended beats the best one on the labels as given.
 #
 # Some say: get better data. Some say: get a better model. Nobody has to believe either. Train every architecture on
 # every version of the data, and compare. This is called a factorial experiment.
@@ -126,7 +126,8 @@ for version in list(versions)[1:]:
     for name in architectures:
         cells[version, name] = judge(name, versions[version])
 
-print("% right     " + "".join(f"{name:>8}" for name in architectures))
+print("% right (intervals below)")
+print(f"{'':14}" + "".join(f"{name:>8}" for name in architectures))
 for version in versions:
     means = [100 * cells[version, name].mean() for name in architectures]
     print(f"{version:14}" + "".join(f"{mean:8.1f}" for mean in means))
@@ -223,6 +224,10 @@ shown = ["as given", "300 at random", "300 by queue"]
 plt.figure(figsize=(5, 3))
 for name in architectures:
     points = np.array([interval({(version, name): 1}) for version in shown])
+    print(
+        f"{name:6}",
+        *(f"{v}: {p:.1%} [{low:.1%}, {high:.1%}]" for v, (p, low, high) in zip(shown, points)),
+    )
     plt.errorbar(
         shown, *points[:, :1].T, yerr=abs(points[:, 1:] - points[:, :1]).T, capsize=3, label=name
     )
