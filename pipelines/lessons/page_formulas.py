@@ -9,20 +9,22 @@ import re
 from typing import Any
 
 # code first, in which nothing is a formula
-FORMULA = re.compile(
-    r"^```.*?^```$|\$\$(?P<block>.+?)\$\$|`[^`\n]*`|\\\((?P<inline>.+?)\\\)", re.S | re.M
-)
+BLOCK = r"^```.*?^```$|`[^`\n]*`|\$\$(?P<block>.+?)\$\$"
+FORMULA = re.compile(BLOCK, re.S | re.M)
+LESSON_FORMULA = re.compile(rf"{BLOCK}|\$(?P<inline>[^$\n]+?)\$", re.S | re.M)
 
 
-def on_page_markdown(markdown: str, **about: Any) -> str:
-    """Draw the formulas of a page: $$ ... $$ as blocks, \\( ... \\) in a line."""
-    return FORMULA.sub(draw_formula, markdown)
+def on_page_markdown(markdown: str, page: Any, **about: Any) -> str:
+    """Draw the formulas of a page: $$ ... $$, and in lessons $ ... $ in a line."""
+    is_lesson = page.file.src_uri.startswith("lessons/")
+    return (LESSON_FORMULA if is_lesson else FORMULA).sub(draw_formula, markdown)
 
 
 def draw_formula(found: re.Match) -> str:
     """Draw one formula; code stays as it is."""
-    if not (formula := found["block"] or found["inline"]):
+    formulas = found.groupdict()
+    if not (formula := formulas["block"] or formulas.get("inline")):
         return found[0]
     from latex2mathml.converter import convert
 
-    return convert(formula.strip(), display="block" if found["block"] else "inline")
+    return convert(formula.strip(), display="block" if formulas["block"] else "inline")

@@ -13,7 +13,8 @@ from pathlib import Path
 from assay.pipelines.lessons.runs import Run, run_lesson
 from assay.pipelines.lessons.sources import CLONE, Lesson, list_lessons
 
-MADE = "<!-- made by `python -m assay.pipelines.lessons.pages --write` of {name}.py as of {digest}: change that instead -->"
+COMMAND = "python -m assay.pipelines.lessons.pages --write"
+MADE = f"<!-- made by `{COMMAND}` of {{name}}.py as of {{digest}}: change that instead -->"
 SCRATCH = dict(
     loop="The whole loop in one file: images in, a proven fix out.",
     confident_learning="Confident learning from scratch: the joint, its calibration and five filters.",
@@ -60,8 +61,9 @@ def describe_use(lesson: Lesson) -> str:
     """Say how to run a lesson oneself."""
     asked = lesson.number or lesson.path
     return (
-        f"About {lesson.minutes} minutes. `assay lesson {asked}` runs it in a terminal, `assay lesson {asked} --notebook "
-        f"lesson.ipynb` writes it as a notebook, and its source is [{lesson.name}.py]({lesson.name}.py)."
+        f"About {lesson.minutes} minutes. `assay lesson {asked}` runs it in a terminal, "
+        f"`assay lesson {asked} --notebook lesson.ipynb` writes it as a notebook. Its source is "
+        f"[{lesson.name}.py]({lesson.name}.py)."
     )
 
 
@@ -77,7 +79,7 @@ def describe_checks(run: Run) -> str:
 def make_index(lessons: list[Lesson]) -> str:
     """Make the page that lists the lessons."""
     lines = [
-        "<!-- made by `python -m assay.pipelines.lessons.pages --write` -->",
+        f"<!-- made by `{COMMAND}` -->",
         "# Lessons",
         "",
         "Each shows a result first, asks you to guess, and then has the formula above the lines that compute it.",
