@@ -17,6 +17,8 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
+from assay.curation.statistics.binomial_bounds import spend_alpha  # for the checks alone
+from assay.curation.statistics.errors_left import bound_wrong_once  # for the checks alone
 from assay.curation.statistics.estimates import wilson_interval
 from assay.curation.statistics.sequential import live_gain  # the range that is written out below
 
@@ -321,8 +323,6 @@ plt.show()
 
 # %%
 # check
-from assay.curation.statistics.binomial_bounds import spend_alpha  # noqa: E402
-from assay.curation.statistics.errors_left import bound_wrong_once  # noqa: E402
 
 once, anew = (
     {rule: early[way, rule].mean() for rule in RULES} for way in ("scored once", "scored anew")
