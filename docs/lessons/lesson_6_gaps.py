@@ -240,9 +240,11 @@ for group, inside in groups.items():
 # Others are found less often; `docs/explanation/planted-gaps.md` has kinds that were never found.
 
 # %% [markdown]
-# **In Assay.** `assay gaps` lists the clusters, classes and metadata where the model fails beyond chance (validation
-# only), `assay similar --gap NAME --in pool` mines, `assay guard NAME --from-gap NAME` keeps a test so that the gap
-# stays closed.
+# **In Assay.** `assay gaps` lists the clusters, classes and metadata where the model fails beyond chance or train
+# lacks what validation has; `assay similar --gap NAME --in pool` mines; `assay guard NAME --from-gap NAME` keeps a
+# test so that the gap stays closed. Given these very digits (1 December 2026), the list has 4 gaps and this one
+# first, *class 1 in cluster mostly 8*: 0 in train, 22 of 25 validation labels predicted otherwise, 88 % [70, 96]. Of
+# the 30 that it mined 28 were of the style.
 
 # %%
 # check
