@@ -24,7 +24,7 @@ threadpool_limits(1)
 X, y = load_digits(return_X_y=True)
 X = X / 16
 
-# ways of writing a 1: three groups of alike ones. The second is what we plant a gap with
+# ways of writing a 1: three groups of alike ones. The largest is what we take away
 ones = np.flatnonzero(y == 1)
 style = np.zeros(len(y), int)
 style[ones] = 1 + KMeans(3, n_init=5, random_state=0).fit_predict(X[ones])
@@ -231,13 +231,13 @@ for group, inside in groups.items():
         )
 
 # %% [markdown]
-# Thirty at random are not nothing: a tenth of the pool is of the style, so a few of them are what was missing, and a
-# few are enough to begin with. Without this control all of the gain would have been credited to the mining.
+# Thirty at random are not nothing: nearly a tenth of the pool is of the style, so a few of them are what was missing,
+# and a few are enough to begin with. Without this control all of the gain would have been credited to the mining.
 #
 # The last group may guide work but proves nothing: its failures chose what was mined.
 #
 # One caution: we chose this style because its loss costs this model much. A gap that costs nothing need not be found.
-# Others are found less often; `docs/explanation/planted-gaps.md` has kinds that were never found.
+# Others are found less often; [planted gaps](../explanation/planted-gaps.md) has kinds that were never found.
 
 # %% [markdown]
 # **In Assay.** `assay gaps` lists the clusters, classes and metadata where the model fails beyond chance or train

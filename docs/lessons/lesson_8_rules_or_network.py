@@ -101,8 +101,8 @@ print(
 #
 # 1. A small network, 100 hidden units, learns from labelled digits. From how many labels on is it better than the
 #    rules: 30, 100, 300?
-# 2. Another copy of it sees no label of a person at all. It learns from the *rules'* answers, a quarter of which are
-#    wrong. Will it be worse than the rules, as good, or better?
+# 2. Another copy of it sees no label of a person at all. It learns from the *rules'* answers, about a fifth of which
+#    are wrong. Will it be worse than the rules, as good, or better?
 
 # %% [markdown]
 # ## Accuracy against the number of labels
@@ -198,9 +198,9 @@ print(
 # 1. From a few dozen on. And the bill is worse for the rules than it looks: whoever wrote them looked at 400 labelled
 #    digits to find the thresholds. From these same 400 the network learns to read over 95 % of test digits, and no
 #    one thinks.
-# 2. Better. The rules' mistakes are whims of thresholds, and no smooth picture of a digit fits them all: the network
-#    learns what the answers have in common. A teacher who errs without a system can be surpassed. (One who errs with
-#    a system cannot: the pupil learns it.)
+# 2. Better. The likely reason: the rules' mistakes are whims of thresholds, and no smooth picture of a digit fits
+#    them all: the network learns what the answers have in common. A teacher who errs without a system can be
+#    surpassed. (One who errs with a system cannot: the pupil learns it.)
 
 # %% [markdown]
 # ## A mix, slice by slice
@@ -250,9 +250,10 @@ for size in (30, 100, 400):
 # labels nothing is left for them. Validation flatters the eager mix, since it was chosen there (lesson 6): believe
 # the figure on test.
 #
-# The careful mix promises more and gets less. 300 validation digits in ten slices, each at a tenth of the 5 %, can
-# prove the rules' worth in one slice only; the eager mix takes a few slices on luck, and gains more here, as most of
-# its guesses are right. Careful is for where a wrong replacement costs more than a missed one. Neither is free.
+# The careful mix, which is Assay's, promises fewer mistakes and gets less. 300 validation digits in ten slices, each
+# at a tenth of the 5 %, can prove the rules' worth in one slice only; the eager mix takes a few slices on luck, and
+# gains more here, as most of its guesses are right. Careful is for where a wrong replacement costs more than a missed
+# one. Neither is free.
 #
 # What does each cost to keep? Somebody must understand the rules when a new pen, a new scanner, a new digit comes.
 # Labels need only be asked for again.
