@@ -120,12 +120,12 @@ print(
 # a fifth of them, because 360 is a fifth of the data. That is the whole gain of a queue: not that a machine corrects
 # anything, but that a person looks where it pays.
 #
-# **And its limit.** These errors are drawn at random, which is kind. A person who mistakes a 1 for a 7 does it where the image
-# looks like a 7, and there the model is surprised less. Real precision is lower, so it has to be measured: by looks at
-# random among those you review, which is what Assay's review does.
+# **And its limit.** These errors are drawn at random, which is kind. A person who mistakes a 1 for a 7 does it where
+# the image looks like a 7, and there the model is surprised less. Real precision is lower, so it has to be measured:
+# by looks at random among those you review, which is what Assay's review does.
 #
-# **In Assay**: `assay scan` computes the scores, `assay queue` prints them in this order, and the page *Review* shows them
-# one by one.
+# **In Assay**: `assay scan` computes the scores, `assay queue` prints them in this order, and the page *Review* shows
+# them one by one.
 
 # %%
 # check

@@ -159,8 +159,9 @@ for version in versions:
 #
 # $$\text{half width} = \sqrt{z^2\, V_{\text{digits}} + t_{df}^2\, V_{\text{seeds}}}$$
 #
-# With few seeds $V_{\text{seeds}}$ is itself badly known. Student's $t$ pays for that. Its degrees of freedom are
-# Satterthwaite's.
+# The interval of lesson 4 counted the chance of single answers twice, in digits and in seeds; $- MS_e$ takes it out
+# once. With few seeds $V_{\text{seeds}}$ is itself badly known. Student's $t$ pays for that. Its degrees of freedom
+# are Satterthwaite's.
 
 
 # %%

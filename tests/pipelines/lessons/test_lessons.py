@@ -104,14 +104,16 @@ def test_a_lesson_that_stops_says_where(tmp_path):
 
 @pytest.mark.slow
 def test_in_a_terminal_the_question_comes_before_the_answer(tmp_path):
-        file = write(tmp_path, SMALL)
+    file = write(tmp_path, SMALL)
     ours, theirs = pty.openpty()
     command = [sys.executable, "-P", "-m", "assay", "lesson", str(file)]
     done = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, text=True)
     os.write(ours, b"five\n")
     out, _ = done.communicate(timeout=60)
     assert done.returncode == 0
-    places = [out.index(w) for w in ("Twice two", "first\n", "your guess", "Answer", "five", "holds")]
+    places = [
+        out.index(w) for w in ("Twice two", "first\n", "your guess", "Answer", "five", "holds")
+    ]
     assert places == sorted(places)
     _, silent, _ = run_assay("lesson", file)
     assert "nobody is at the keyboard" in silent or sys.stdin.isatty()
