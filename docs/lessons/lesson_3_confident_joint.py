@@ -218,9 +218,9 @@ CONFUSIONS[4, 9] = 0.20
 # reach it too, while many of them fall short of the threshold of 9. That helps as long as some labels are right.
 
 # %% [markdown]
-# **In Assay**: `assay scan` takes from the confident joint how many of the labels that the model contradicts are wrong at
-# least, and flags somewhat more, since the joint misses much of what people mistake. Copies leave together when they
-# are scored, so that they cannot confirm each other, and a rare class gets no more than its share of flags.
+# **In Assay**: `assay scan` takes from the confident joint how many of the labels that the model contradicts are
+# wrong at least, and flags somewhat more, since the joint misses much of what people mistake. Copies leave together
+# when they are scored, so that they cannot confirm each other, and a rare class gets no more than its share of flags.
 
 # %%
 # check

@@ -76,8 +76,8 @@ for name, y in versions.items():
 #
 # $$ \Delta = \bar Y^b - \bar Y^a, \qquad \bar Y = \frac{1}{S m} \sum_{s=1}^{S} \sum_{i=1}^{m} Y_{si} $$
 #
-# One run takes $S = 1$. Two things then move $\Delta$ that have nothing to do with the labels: the seed of the training,
-# and which images happen to be in the test set.
+# One run takes $S = 1$. Two things then move $\Delta$ that have nothing to do with the labels: the seed of the
+# training, and which images happen to be in the test set.
 
 # %%
 
@@ -111,11 +111,11 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# **Answer.** It is the last figure of the second line. What lies so often is no measurement; and whoever repeats it until
-# a run looks well will always find one.
+# **Answer.** It is the last figure of the second line. What lies so often is no measurement; and whoever repeats it
+# until a run looks well will always find one.
 #
-# **An interval that counts both.** Seeds are a sample of all seeds, and test images of all images. Per test image $i$ take the
-# difference of its means over seeds, $L_i$; per seed $s$ of a version its accuracy over images, $A_s$. Then
+# **An interval that counts both.** Seeds are a sample of all seeds, and test images of all images. Per test image $i$
+# take the difference of its means over seeds, $L_i$; per seed $s$ of a version its accuracy over images, $A_s$. Then
 #
 # $$ V_{\mathrm{images}} = \frac{\mathrm{var}_i(L_i)}{m}, \qquad
 # V_{\mathrm{seeds}} = \frac{\mathrm{var}_s(A^a_s)}{S} + \frac{\mathrm{var}_s(A^b_s)}{S} $$
@@ -149,9 +149,9 @@ print(f"queue over random: {g:+.2f} points [{g - h:+.2f}, {g + h:+.2f}]")
 # The last line is the gain of the *queue*. Without the random control, the first line would credit it with what any 200
 # looks would have brought.
 #
-# **Does the interval keep its word?** A 95 % interval should miss in 5 of 100. Draw 5 seeds of each version and 200 test
-# images again and again, and see how often it holds the gain that all of them together say. Beside it, what is often
-# done: the interval of one run, over test images alone.
+# **Does the interval keep its word?** A 95 % interval should miss in 5 of 100. Draw 5 seeds of each version and 200
+# test images again and again, and see how often it holds the gain that all of them together say. Beside it, what is
+# often done: the interval of one run, over test images alone.
 
 # %%
 
