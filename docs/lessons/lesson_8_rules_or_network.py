@@ -2,7 +2,7 @@
 # # Lesson 8. Rules or a network?
 #
 # Thirty lines of rules that a person wrote by hand read 600 handwritten digits right more than 7 times in 10. A small
-# network needs no more than 50 labels to do better, and with 400 it passes 95 %. At 30 labels a mix of both, slice by
+# network needs no more than 50 labels to do better, and with 400 it passes 93 %. At 30 labels a mix of both, slice by
 # slice, gains more than 4 points over the network alone; at 100 the rules add next to nothing.
 
 # %%
@@ -196,7 +196,7 @@ print(
 # **Answer.**
 #
 # 1. From a few dozen on. And the bill is worse for the rules than it looks: whoever wrote them looked at 400 labelled
-#    digits to find the thresholds. From these same 400 the network learns to read over 95 % of test digits, and no
+#    digits to find the thresholds. From these same 400 the network learns to read over 93 % of test digits, and no
 #    one thinks.
 # 2. Better. The likely reason: the rules' mistakes are whims of thresholds, and no smooth picture of a digit fits
 #    them all: the network learns what the answers have in common. A teacher who errs without a system can be
@@ -251,9 +251,10 @@ for size in (30, 100, 400):
 # the figure on test.
 #
 # The careful mix, which is Assay's, promises fewer mistakes and gets less. 300 validation digits in ten slices, each
-# at a tenth of the 5 %, can prove the rules' worth in one slice only; the eager mix takes a few slices on luck, and
-# gains more here, as most of its guesses are right. Careful is for where a wrong replacement costs more than a missed
-# one. Neither is free.
+# at a tenth of the 5 %, can prove the rules' worth in one slice at most; the eager mix takes the others on luck, and
+# gains more here, as most of its guesses are right. But on another split of the same digits, with 400 labels, it let
+# the rules answer for one slice and *lost* 1.7 points on test [-2.9, -0.5] where validation had promised +0.1.
+# Careful is for that.
 #
 # What does each cost to keep? Somebody must understand the rules when a new pen, a new scanner, a new digit comes.
 # Labels need only be asked for again.
@@ -276,7 +277,9 @@ print(f"(the rules' {len(looked_at)} labels were looked at to write them)")
 #
 # Two cautions. While writing the rules a few other digits of this set were seen as averages too, so the rules look a
 # little better here than they are. And digits of 8 x 8 pixels are kind to a small network: on photographs the curve
-# rises later.
+# rises later. With three other splits the network was better than the rules from 50 labels on each time; with 400 it
+# reached 94.0 to 96.6 %; the eager mix gained 3.4 to 8.5 points at 30 labels, and validation flattered it in two of
+# the three.
 #
 # **In Assay.** `architectures = ["rules(mymodule:classify)", "probe", "mlp"]` in a plan makes `assay experiment` say
 # where rules win, what a mix gets and what each costs; `assay label --with mymodule:classify` lets the rules vote on
@@ -288,8 +291,8 @@ assert lines <= 40, "about 30 lines of rules"
 assert (said == y)[test].mean() > 0.7, "the rules are right more than 7 times in 10"
 assert better <= 50, "the network is better from 50 labels on, or fewer"
 assert less_rules[10].high < 0, "and worse with 10"
-assert right[400][:, test].mean() > 0.95, "with 400 it passes 95 %"
-assert pupil.estimate > 0, "the pupil is better than the rules that taught it"
+assert right[400][:, test].mean() > 0.93, "with 400 it passes 93 %"
+assert pupil.estimate > 0 and pupil.low > 0, "the pupil is better than the rules that taught it"
 chosen, on_val, on_test = mixes[30, "eager"]
 assert on_test.estimate > 0.04 and on_test.low > 0, "at 30 labels the mix gains 4 points on test"
 assert on_val.estimate > on_test.estimate, "and validation, where it was chosen, flatters it"
