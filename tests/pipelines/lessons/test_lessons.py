@@ -40,6 +40,12 @@ assert four > 0
 """
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """Runs are kept for this test alone."""
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
+
+
 def write(folder, text):
     file = folder / "lesson_9_small.py"
     file.write_text(text)
