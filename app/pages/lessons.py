@@ -28,18 +28,21 @@ def draw(bench: Bench) -> None:
 
 
 def choose_lesson(lessons: list[Lesson]) -> Lesson:
-    """Ask which lesson is shown; at first it is that of the address."""
-    names = [lesson.name for lesson in lessons]
-    asked = st.query_params.get("lesson")
-    chosen = st.radio(
-        "Lesson",
-        lessons,
-        index=names.index(asked) if asked in names else 0,
-        format_func=lambda lesson: f"{lesson.number}. {lesson.title}",
-        captions=[f"About {lesson.minutes} minutes. {lesson.claim}" for lesson in lessons],
-        label_visibility="collapsed",
-    )
-    st.query_params["lesson"] = chosen.name
+    """List the lessons, and return the one of the address, else the first.
+
+    A click on another opens that.
+    """
+    known = {lesson.name: lesson for lesson in lessons}
+    chosen = known.get(st.query_params.get("lesson", ""), lessons[0])
+    for lesson in lessons:
+        st.button(
+            f"{lesson.number}. {lesson.title}",
+            key=f"open {lesson.name}",
+            icon=":material/chevron_right:" if lesson is chosen else None,
+            on_click=st.query_params.update,
+            args=(dict(lesson=lesson.name),),
+        )
+        st.caption(f"About {lesson.minutes} minutes. {lesson.claim}")
     return chosen
 
 

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lesson 2. Out of sample
 #
-# Plant 60 wrong labels among 600 digits. A model that was trained on them agrees with more than 90 % of the wrong
-# labels; with the one in question left out it agrees with fewer than 5 % (10 seeds). To leave each one out takes no 600
+# Plant 40 wrong labels among 400 digits. A model that was trained on them agrees with more than 80 % of the wrong
+# labels; with the one in question left out it agrees with fewer than 5 % (10 seeds). To leave each one out takes no 400
 # trainings: one formula gives the same scores, to 1e-8, as 200 real refits.
 
 # %%
@@ -11,19 +11,19 @@ import time
 import numpy as np
 from sklearn.datasets import load_digits
 
-N, RATE, RIDGE = 600, 0.10, 1.0
+N, RATE, RIDGE = 400, 0.10, 1.0
 IMAGES, TRUTH = load_digits(
     return_X_y=True
 )  # (1797, 64) pixels from 0 to 16, the digit that each shows
 
 
 def make_data(seed):
-    """Return X (N, 640), labels of which RATE are wrong, and the truth."""
+    """Return X (N, 400), labels of which RATE are wrong, and the truth."""
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(TRUTH))[:N]
     pixels, truth = IMAGES[chosen] / 16, TRUTH[chosen]
-    # random mixtures of pixels: more columns than samples, which can learn much by heart
-    mixtures = np.tanh(pixels @ rng.normal(0, 0.5, (64, 575)))
+    # random mixtures of pixels: as many columns as samples, which can learn much by heart
+    mixtures = np.tanh(pixels @ rng.normal(0, 0.5, (64, 335)))
     labels = truth.copy()
     wrong = rng.choice(N, round(RATE * N), replace=False)
     labels[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10
@@ -31,16 +31,15 @@ def make_data(seed):
 
 
 def fit(X, Y):
-    """Return the weights of ridge regression, (640, 10)."""
+    """Return the weights of ridge regression, (400, 10)."""
     return np.linalg.solve(X.T @ X + RIDGE * np.eye(X.shape[1]), X.T @ Y)
 
 
 def leave_one_out(X, Y):
-    """Return each sample's scores by the model of all others, (N, 10), and its leverage, (N,)."""
-    weights = np.linalg.solve(X.T @ X + RIDGE * np.eye(X.shape[1]), np.hstack([X.T, X.T @ Y]))
-    H, P = X @ weights[:, : len(X)], X @ weights[:, len(X) :]
+    """Return each sample's scores by the model of all others, (N, 10): see below."""
+    H = X @ np.linalg.solve(X.T @ X + RIDGE * np.eye(X.shape[1]), X.T)
     h = np.diag(H)[:, None]
-    return (P - h * Y) / (1 - h), h[:, 0]
+    return (H @ Y - h * Y) / (1 - h)
 
 
 def agreement(scores, labels, which):
@@ -52,7 +51,7 @@ X, labels, truth = make_data(seed=0)
 Y = np.eye(10)[labels]  # one column a digit
 wrong = labels != truth
 inside = X @ fit(X, Y)
-outside, leverage = leave_one_out(X, Y)
+outside = leave_one_out(X, Y)
 print(f"{wrong.sum()} of {N} labels are wrong. The model agrees with")
 print(f"  {agreement(inside, labels, wrong):4.0%} of these, where it was trained on them")
 print(
@@ -60,8 +59,8 @@ print(
 )
 
 # %% [markdown]
-# **Predict.** The model agrees with 99 % of all 600 labels that it was trained on. With how many does it agree when the
-# one in question is left out? (90 % are right. A guess from 0 to 100.)
+# **Predict.** The model agrees with more than 98 % of all 400 labels that it was trained on. With how many does it
+# agree when the one in question is left out? (90 % are right. A guess from 0 to 100.)
 
 # %% [markdown]
 # **In sample.** Ridge regression has a closed form. With one row of $X$ a sample, one column of $Y$ a class:
@@ -72,12 +71,17 @@ print(
 # in its own score. Where $h_{ii}$ is near 1, the score repeats the label, wrong or right.
 
 # %%
-print(f"leverage: mean {leverage.mean():.2f}, largest {leverage.max():.2f}")
+W = np.linalg.solve(X.T @ X + RIDGE * np.eye(X.shape[1]), X.T @ Y)
+P = X @ W
+H = X @ np.linalg.solve(X.T @ X + RIDGE * np.eye(X.shape[1]), X.T)
+h = np.diag(H)[:, None]
+print(f"largest difference between X W and H Y: {np.abs(P - H @ Y).max():.1e}")
+print(f"leverage: mean {h.mean():.2f}, largest {h.max():.2f}")
 flattered = agreement(inside, labels, slice(None))
 print(f"agreement with all {N} labels, in sample: {flattered:.1%}")
 
 # %% [markdown]
-# **Out of sample.** What would the model say of sample $i$, had it never seen it? One can refit without it, 600 times.
+# **Out of sample.** What would the model say of sample $i$, had it never seen it? One can refit without it, 400 times.
 # Or subtract what its own label did. With $p_i$ row $i$ of $P$:
 #
 # $$ p_{-i} = \frac{p_i - h_{ii}\, y_i}{1 - h_{ii}} $$
@@ -86,8 +90,11 @@ print(f"agreement with all {N} labels, in sample: {flattered:.1%}")
 # rank one, whose effect on the inverse is known, by Sherman and Morrison.)
 
 # %%
+outside = (P - h * Y) / (1 - h)
+
+# the same once more with all that it takes, to see how long that is, and by real refits
 began = time.perf_counter()
-outside, leverage = leave_one_out(X, Y)
+leave_one_out(X, Y)
 formula_seconds = time.perf_counter() - began
 
 REFITS = 200
@@ -116,7 +123,7 @@ rows = []
 for seed in range(SEEDS):
     X, labels, truth = make_data(seed)
     Y, wrong = np.eye(10)[labels], labels != truth
-    inside, (outside, _) = X @ fit(X, Y), leave_one_out(X, Y)
+    inside, outside = X @ fit(X, Y), leave_one_out(X, Y)
     rows.append(
         [
             agreement(inside, labels, wrong),
@@ -138,7 +145,7 @@ print(
 )
 
 # %% [markdown]
-# **Answer.** The first line above has it: far below 99 %, and below 90 % too. In sample the model repeats the labels,
+# **Answer.** The first line above has it: far below 98 %, and below 90 % too. In sample the model repeats the labels,
 # the wrong ones with them: that is what *flatters* means. Out of sample it cannot, and so a wrong label stands out.
 #
 # The last table has a surprise: by *order*, in-sample scores find nearly as many errors here. What they ruin is every
@@ -152,9 +159,9 @@ print(
 # %%
 # check
 assert difference < 1e-8, "the formula equals 200 real refits to 1e-8"
-assert mean[0] > 0.9, "in sample the model agrees with more than 90 % of the wrong labels"
+assert mean[0] > 0.8, "in sample the model agrees with more than 80 % of the wrong labels"
 assert mean[1] < 0.05, "out of sample it agrees with fewer than 5 %"
-assert overall < 0.9 < flattered, (
+assert overall < 0.9 < 0.98 < flattered, (
     "of 90 % right labels the model claims more in sample, and fewer out of sample"
 )
 assert (rows[:, 1] < rows[:, 0]).all(), "it does so with every seed"

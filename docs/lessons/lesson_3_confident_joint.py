@@ -96,8 +96,7 @@ for label, truth in largest(joint, 5):
 # $$ t_j = \frac{1}{|\{i : y_i = j\}|} \sum_{i : y_i = j} p_{-i}(j) $$
 
 # %%
-for j in range(K):
-    assert np.isclose(thresholds[j], probs[labels == j, j].mean())
+thresholds = np.array([probs[labels == j, j].mean() for j in range(K)])
 print("thresholds:", ", ".join(f"{j}: {t:.2f}" for j, t in enumerate(thresholds)))
 
 # %% [markdown]
@@ -111,6 +110,12 @@ print("thresholds:", ", ".join(f"{j}: {t:.2f}" for j, t in enumerate(thresholds)
 # suspects.
 
 # %%
+likely = np.where(probs >= thresholds, probs, -1).argmax(1)
+counted = (probs >= thresholds).any(1)
+counts = np.array(
+    [[(counted & (labels == a) & (likely == b)).sum() for b in range(K)] for a in range(K)]
+)
+joint = counts / counts.sum(1, keepdims=True) * np.bincount(labels)[:, None]
 print("rows: label, columns: estimated truth; a dot is less than 0.5")
 print("     " + "".join(f"{b:5}" for b in range(K)))
 for a in range(K):

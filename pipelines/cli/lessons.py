@@ -61,7 +61,7 @@ def write_asked(args: argparse.Namespace, lesson: Lesson) -> None:
     n = len(lesson.cells)
     print_line(args, f"{path} is {lesson.title}, {format_count(n, 'cell')}")
     print_result(
-        args, dict(file=str(path), cells=n), "open it in Jupyter", schema="lesson-notebook"
+        args, dict(file=str(path), n_cells=n), "open it in Jupyter", schema="lesson-notebook"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from assay.curation.errors import UserError
 from assay.pipelines.lessons.sources import Lesson
 
 
@@ -24,7 +25,16 @@ def make_notebook(lesson: Lesson) -> dict:
 
 
 def write_notebook(lesson: Lesson, path: Path) -> None:
-    """Write a lesson as .ipynb, whole or not at all."""
+    """Write a lesson as .ipynb, whole or not at all; UserError where it cannot be, or something is there."""
+    if path.exists():
+        raise UserError(
+            f"expected a new file, found {path}: somebody may have worked in it",
+            "name another, or delete it",
+        )
+    if not path.parent.is_dir():
+        raise UserError(
+            f"expected a folder, found none at {path.parent}", "make it, or name another"
+        )
     new = path.with_name(f"{path.name}.new")
     new.write_text(json.dumps(make_notebook(lesson), indent=1) + "\n")
     new.replace(path)

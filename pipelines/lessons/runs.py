@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -147,11 +148,17 @@ def run_file(lesson: Lesson) -> Path:
 
 
 def keep_run(lesson: Lesson, run: Run) -> None:
-    """Keep a run for whoever looks at the lesson next, whole or not at all."""
+    """Keep a run for whoever looks at the lesson next, in place of older ones.
+
+    The file is written whole or not at all.
+    """
     file = run_file(lesson)
-    new = file.with_suffix(".new")
+    new = file.with_suffix(f".{os.getpid()}")
     new.write_text(json.dumps(asdict(run)))
     new.replace(file)
+    for old in file.parent.glob(f"{lesson.name}-*.json"):
+        if old != file:
+            old.unlink(missing_ok=True)
 
 
 def load_run(lesson: Lesson) -> Run | None:

@@ -57,3 +57,10 @@ def test_a_button_runs_the_lesson_and_shows_what_it_prints(bench_once, tmp_path,
         assert find_barriers(page) == [] and not page.failed and not page.foreign
         page.context.close()
     assert load_run(lesson).passed
+
+
+@pytest.mark.slow
+def test_a_click_opens_another_lesson(bench):
+    at = opened(bench)
+    at.button(key="open lesson_2_out_of_sample").click().run()
+    assert not at.exception and "## Lesson 2." in at.markdown[1].value

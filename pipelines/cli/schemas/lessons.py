@@ -52,4 +52,4 @@ class LessonNotebook(Output):
     """A lesson that was written as a notebook."""
 
     file: str = says("the notebook")
-    cells: int = says("how many cells it has")
+    n_cells: int = says("how many cells it has")
