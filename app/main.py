@@ -45,6 +45,7 @@ PAGES = [
     make_page("experiments", "Experiments", "science"),
     make_page("audit", "Audit", "visibility_off"),
     make_page("history", "History", "history"),
+    make_page("lessons", "Lessons", "school"),
 ]
 if who := st.query_params.get("who"):
     st.session_state["who"] = who  # a link to another page takes no query along

@@ -87,6 +87,8 @@ VIEWS = {  # picture: (page, what is there when it is drawn, what is done before
     "audit": ("audit", ".assay-blind img", None),
     "history": ("history", ".assay-timeline", None),
     "overview": ("", ".assay-cards", None),
+    "proposals": ("proposals", "h1", None),
+    "lessons": ("lessons", "h1", None),
     "inspected": ("browse", BROWSED, inspected),
     "doubted": ("browse", BROWSED, doubted),
     "explained": ("review", READY, explained),

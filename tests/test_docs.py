@@ -97,7 +97,7 @@ def test_every_block_is_one_that_runs(page):
     text = read_page(page)
     blocks = list_blocks(text)
     assert {b.language for b in blocks} <= {"console", "sh", "python", "toml", "text", "json"}
-    if page == FINDER:
+    if page == FINDER or page.startswith("docs/lessons/"):  # see test_lessons.py
         return
     assert text.count("\n```") == 2 * len(blocks), "a block without a language is none that runs"
     stage = runs_on(text)

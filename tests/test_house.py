@@ -28,7 +28,7 @@ curation.review curation.selection
 curation.filtering
 curation.bench
 pipelines.jobs
-pipelines.engines pipelines.embedders pipelines.fiftyone
+pipelines.engines pipelines.embedders pipelines.fiftyone pipelines.lessons
 pipelines.training
 pipelines.experiments
 pipelines.indexing

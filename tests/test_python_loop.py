@@ -533,6 +533,7 @@ def test_a_model_is_told_in_plain_words(bench, capsys):
 # verbs without a method, and options that are no parameter: what a notebook has instead, or why it has none
 ELSEWHERE = {
     "docs": "help(bench) and the pages themselves",
+    "lesson": "a notebook: assay lesson 1 --notebook FILE",
     "mcp": "an agent speaks with it, and a script has the bench",
     "proposal": "bench.propose(title, changes), proposals, approve_proposal, merge_proposal, ...",
     "trigger": "bench.triggers(), add_trigger, run_triggers, remove_trigger",

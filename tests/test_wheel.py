@@ -94,6 +94,7 @@ def test_the_wheel_holds_one_package(wheel):
         "curation/storage/store.py",
         "site/index.html",
         "site/reference/command-line/index.html",
+        "site/lessons/lesson_1_planted_errors.py",
     ):
         assert f"assay/{part}" in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
@@ -125,6 +126,7 @@ def test_a_batch_script_works_beside_folders_of_our_names(python, folder):
     assert "80 samples added" in assay("import", "images", "--who", "ann")
     assert "flagged" in assay("scan", "--embedder", "pixels", "--json")
     assert "80 kept" in assay("status")
+    assert "none failed" in assay("lesson", "2", "--check")
     code = "import assay; bench = assay.open('bench'); print(len(bench.queue(n=5, random=0)))"
     assert run(python, "-c", code, cwd=folder).strip() == "5"
 

@@ -23,8 +23,11 @@ WORDS = dict(
     demo="the demo",
     gaps="looking for gaps",
     proposal="checking a proposal",
+    lesson="running a lesson",
 ) | {"import": "importing"}
-PAGES = dict(gaps="gaps", proposal="proposals", experiment="experiments", map="map")
+PAGES = dict(
+    gaps="gaps", proposal="proposals", experiment="experiments", map="map", lesson="lessons"
+)
 
 
 def list_running(bench: Bench) -> list[dict[str, Any]]:

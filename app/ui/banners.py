@@ -15,7 +15,7 @@ from assay.curation.media.base import media_of
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-WITHOUT_PICTURES = ("experiments",)  # pages that show no sample
+WITHOUT_PICTURES = ("experiments", "lessons")  # pages that show no sample
 
 
 def draw_banners(name: str, bench: Bench) -> bool:

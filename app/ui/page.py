@@ -15,7 +15,7 @@ from assay.pipelines.jobs import tasks
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
 
-WITHOUT_SAMPLES = ("overview", "classes")  # pages that are of use before an import
+WITHOUT_SAMPLES = ("overview", "classes", "lessons")  # pages that are of use before an import
 
 
 def draw_page(name: str, bench: Bench) -> None:

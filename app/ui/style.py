@@ -37,6 +37,9 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-told { max-width: 34rem; font-size: .92rem; line-height: 1.5; }
 .assay-told code { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
 .assay-evidence { max-width: 52rem; line-height: 1.55; overflow-wrap: anywhere; }
+[data-testid="stCode"] .token { color: inherit !important; }
+[data-testid="stCode"] .token.keyword { font-weight: 600; }
+[data-testid="stCode"] .token.comment { font-style: italic; }
 [data-testid="stHeaderActionElements"], [data-testid="stHeader"] { display: none; }
 [data-testid="stPageLink"] a { width: fit-content; padding: .45rem .9rem; border-radius: 8px;
   border: 1px solid var(--st-primary-color, #2a78d6); }

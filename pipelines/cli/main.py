@@ -27,6 +27,7 @@ HEADINGS = {
     "Find what is missing": "gaps map selection disagreements triggers",
     "Look at it in a browser": "app fiftyone docs",
     "Let agents look and propose": "mcp",
+    "Learn how it works": "lessons",
     "Keep a bench sound": "maintenance",
 }
 PLUGINS = "From plug-ins"

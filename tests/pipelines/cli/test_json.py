@@ -143,6 +143,11 @@ def story(tmp_path_factory):
     do("trigger", "run")
     do("trigger", "list", "low")
     do("trigger", "remove", "low")
+    do("lesson")
+    do("lesson", "1", "--notebook", place / "lesson.ipynb")
+    small = "# %% [markdown]\n# # T\n# %%\nprint(1)\n# %%\n# check\nassert {}, 'so'\n"
+    do("lesson", write("holds.py", small.format(1)), "--check")
+    do("lesson", write("fails.py", small.format(0)), "--check")
     do("classes", "rename", "7", "seven", "--dry-run")
     do("classes", "rename", "7", "seven")
     do("diff", "v2")
@@ -228,12 +233,13 @@ def test_every_verb_is_refused_with_an_object(verb, tmp_path):
         "docs": ["--port", "99999"],
         "estimate": ["--samples", "1e6"],
         "mcp": ["--http"],
+        "lesson": ["99"],
     }.get(verb, [])
     status, out, err = run_assay(verb, *words, "--json", "-b", tmp_path / "none")
     told = json.loads(out)
     assert status == 2 and told["schema"] == "error" and told["problem"] in err, err
     codes = dict(demo={"bad_command"}, app={"no_bench"}, docs={"bad_input"})
-    codes |= {"import": {"no_file"}}
+    codes |= {"import": {"no_file"}, "lesson": {"unknown_lesson"}}
     assert told["code"] in codes.get(verb, {"no_bench", "bad_path"}), told
 
 

@@ -159,7 +159,7 @@ def test_each_kind_of_name_has_its_code(scanned, tmp_path):
 # ---- a mistyped folder
 
 
-@pytest.mark.parametrize("verb", sorted(set(PARSERS) - {"docs", "demo"}))
+@pytest.mark.parametrize("verb", sorted(set(PARSERS) - {"docs", "demo", "lesson"}))
 def test_a_mistyped_bench_is_not_made(verb, tmp_path):
     """Nothing is left behind, and a bench beside it is named; import makes one, but not for a source that is not there."""
     assay.create(tmp_path / "cells")
