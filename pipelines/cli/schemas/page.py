@@ -21,7 +21,8 @@ from assay.pipelines.cli.schemas.catalog import OUTPUTS
 # where errors with a code of their own are, beside curation/errors.py
 RAISERS = (
     "curation.system.extras curation.formats.table_labels pipelines.cli.main pipelines.cli.parser "
-    "pipelines.experiments.run pipelines.indexing.sharding curation.versioning.proposals"
+    "pipelines.experiments.run pipelines.indexing.sharding curation.versioning.proposals "
+    "pipelines.explaining.sample"
 )
 HEAD = f"""# What `--json` prints
 
