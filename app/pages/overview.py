@@ -24,7 +24,7 @@ from assay.curation.text import format_count
 from assay.curation.versioning.class_list import list_classes
 from assay.pipelines.explaining.flag_numbers import (
     explain_coming,
-    explain_flagged,
+    explain_flag_count,
     explain_flags,
     explain_outlook,
 )
@@ -139,7 +139,9 @@ def explain_cards(bench: Bench, status: dict) -> list[Explanation]:
     review = status["review"]
     out = [explain_errors_left(review), explain_share_wrong(review), explain_reviewed(review)]
     if status["issues"] is not None and is_scanned(bench):
-        out.append(explain_flagged(bench, (status["issues"] or {}).get("label", 0)))
+        # the counts behind it take a second, which a page does not wait for
+        counted = f"The counts put in: assay explain flagged -b {bench.given}."
+        out.append(explain_flag_count(status["issues"].get("label", 0), counted))
     if status["flags"]:
         out.append(explain_flags(progress.FlagPrecision(**status["flags"])))
     if status["next_labels"]:

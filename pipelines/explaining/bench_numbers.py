@@ -148,7 +148,7 @@ BENCH_NUMBERS = (
         (
             *fields_of("Gap", "rate low high rest p q expected"),
             "Gaps: wrong on validation",
-            "report: Gaps",
+            "report: What the data do not show",
         ),
     ),
     Number(
@@ -162,7 +162,7 @@ BENCH_NUMBERS = (
     Number(
         "gap-explains",
         "errors of a gap beyond those to be expected, each counted in one gap",
-        "explains = errors − expected,  expected = Σ over classes of (error rate of the class elsewhere · its judged labels here)",
+        "explains = errors − expected,  expected = Σ over classes of (its error rate elsewhere · its labels here)",
         "curation.slicing.gap_ranking:rank_gaps",
         6,
         (*fields_of("Gap", "explains explains_low explains_high"), "Gaps: cards"),
@@ -170,7 +170,8 @@ BENCH_NUMBERS = (
     Number(
         "cluster-spread",
         "how loose a cluster is, and what is in it",
-        "distance = mean over its samples of the mean distance to their neighbours;  share of a label = its samples / all",
+        "distance = mean over its samples of the mean distance to their neighbours;  share of a label = its samples / "
+        "all in it",
         "curation.slicing.cluster_table:tabulate_clusters",
         6,
         fields_of("Cluster", "labels distance"),

@@ -18,14 +18,17 @@ EXPERIMENT_NUMBERS = (
             "Experiments: verdict",
             "report: verdict",
             "report: Every version and architecture",
-            "report: Data and architecture",
-            "report: Where it helped and where it hurt",
+            "report: Effects",
+            "report: Where it helped",
+            "report: Every class before and after",
+            "report: What is confused with what",
         ),
     ),
     Number(
         "p-value",
         "how likely so large an effect were by chance, and after Holm's correction",
-        "p = the α at which the interval touches 0;  Holm: the smallest p times how many effects were tested, and so on",
+        "p = the α at which the interval touches 0;  Holm: the smallest p times how many effects were tested, "
+        "the next times one less, …",
         "curation.statistics.multiple_testing:adjust_holm",
         4,
         (
@@ -95,7 +98,7 @@ EXPERIMENT_NUMBERS = (
         "interaction = (last, b) − (first, b) − (last, a) + (first, a)",
         f"{CONTRASTS}:contrast",
         5,
-        ("report: Data and architecture",),
+        ("report: Effects",),
     ),
     Number(
         "difference",
@@ -114,6 +117,7 @@ EXPERIMENT_NUMBERS = (
             *fields_of("Demo", "difference"),
             *fields_of("Stakes", "turning_share"),
             "Models: compared",
+            "report: Frozen or end to end",
         ),
     ),
     Number(

@@ -24,22 +24,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def explain_flagged(bench: Bench, flagged: int | None = None) -> Explanation:
-    """Explain how many labels are flagged, by the counts as they are now.
-
-    flagged: how many, where that is known.
-    """
+def explain_flagged(bench: Bench) -> Explanation:
+    """Explain how many labels are flagged, by the counts as they are now."""
     task = task_of(bench)
-    if flagged is None:
-        flagged = int(live.label_scores(bench).flagged.sum())
-    shown = format_count(flagged, "flagged label")
-    if task.several or is_large(bench):
-        note = (
-            "With several labels a class is flagged from the chance on that finds the most."
-            * task.several
+    flagged = int(live.label_scores(bench).flagged.sum())
+    if task.several:
+        return explain_flag_count(
+            flagged,
+            "With several labels a class is flagged from the chance on that finds the most.",
         )
-        note = note or "Of a bench so large the counts behind the cuts are not made anew for this."
-        return explain_as("flagged", Filled(shown, flagged, "", dict(flagged=flagged), [note]))
+    if is_large(bench):
+        return explain_flag_count(
+            flagged, "Of a bench so large the counts behind the cuts are not made anew for this."
+        )
     kept, state = LabelScores.load(bench), bench.state()
     part = without_locked(state)
     rows, y = scored_rows(part, kept.classes, kept.few, task)
@@ -53,7 +50,10 @@ def explain_flagged(bench: Bench, flagged: int | None = None) -> Explanation:
     counted = count_confident(own, probs) if contradicted else 0
     c = counted / contradicted if contradicted else 0.0
     share = share_to_flag(c)
-    filled = f"c = {counted:,} / {contradicted:,} = {c:.3f}, so {share:.3f} of {contradicted:,}: {share * contradicted:.0f}"
+    filled = (
+        f"c = {counted:,} / {contradicted:,} = {c:.3f}, "
+        f"so {share:.3f} of {contradicted:,}: {share * contradicted:.0f}"
+    )
     notes = [
         "These counts are of the labels as they are now; the cuts stay as the last scan chose them, "
         "so that a decision changes another label's flag by its score alone.",
@@ -61,7 +61,14 @@ def explain_flagged(bench: Bench, flagged: int | None = None) -> Explanation:
         "of its clean labels flagged.",
     ]
     numbers = dict(flagged=flagged, contradicted=contradicted, counted=counted, c=c, share=share)
+    shown = format_count(flagged, "flagged label")
     return explain_as("flagged", Filled(shown, flagged, filled, numbers, notes))
+
+
+def explain_flag_count(flagged: int, note: str) -> Explanation:
+    """Explain how labels are flagged, where the counts behind the cuts are not made anew; the note says why."""
+    shown = format_count(flagged, "flagged label")
+    return explain_as("flagged", Filled(shown, flagged, "", dict(flagged=flagged), [note]))
 
 
 def explain_flag_precision(bench: Bench) -> Explanation:

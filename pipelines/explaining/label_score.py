@@ -73,7 +73,8 @@ def explain_score(
         )
     if parts.steps is None:
         notes.append(
-            f"How the probabilities came about is told once a scan knows the samples as they are: assay scan -b {bench.given}."
+            "How the probabilities came about is told once a scan knows the samples as they are: "
+            f"assay scan -b {bench.given}."
         )
     total = float(p[~few].sum())
     score = float(p[own] / total) if parts.row is None else float(parts.row.score)
@@ -126,7 +127,8 @@ def explain_second(parts: ScoreParts, at: int) -> Explanation:
     if steps.weight == 1:
         filled = f"w = 1: {theirs:{DIGITS}}, the second alone"
     else:
-        filled = f"{steps.said[at]:{DIGITS}}^{1 - steps.weight:.2f} · {theirs:{DIGITS}}^{steps.weight:.2f}, over the sum of all"
+        w = steps.weight
+        filled = f"{steps.said[at]:{DIGITS}}^{1 - w:.2f} · {theirs:{DIGITS}}^{w:.2f}, over the sum of all"
     p = float(parts.probs[at])
     numbers = dict(
         classes=parts.classes,

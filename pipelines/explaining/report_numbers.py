@@ -56,7 +56,8 @@ def describe_basis(e: dict) -> list[str]:
     ]
     if max(seeds) == 1:
         out = [
-            f"It rests on {e['n']:,} test samples; with one seed it speaks of these trained models only, not the recipe."
+            f"It rests on {e['n']:,} test samples; "
+            "with one seed it speaks of these trained models only, not the recipe."
         ]
     if "given" in e:
         out.append(
@@ -136,7 +137,10 @@ def explain_power(data: dict) -> Explanation:
         seeds=len(data["seeds"]),
         effects=len(data["effects"]),
     )
-    filled = f"{smallest:.4f} with {data['n_test']:,} test samples and {len(data['seeds'])} seeds, as Holm judges the first of {len(data['effects'])}"
+    filled = (
+        f"{smallest:.4f} with {data['n_test']:,} test samples and {len(data['seeds'])} seeds, "
+        f"as Holm judges the first of {len(data['effects'])}"
+    )
     return explain_as(
         "smallest-gain",
         Filled(f"{format_points(smallest, False)} points", smallest, filled, numbers),
@@ -148,7 +152,10 @@ def explain_accuracy(data: dict) -> Explanation:
     cell = data["matrix"][-1]
     e = cell["accuracy"]
     notes = [f"Of {cell['version']}, {cell['arch']}; the others are computed alike."]
-    filled = f"{e['estimate']:.4f}, between {e['low']:.4f} and {e['high']:.4f}, of {e['n']:,} test samples and {e['seeds'][0]} seeds"
+    filled = (
+        f"{e['estimate']:.4f}, between {e['low']:.4f} and {e['high']:.4f}, "
+        f"of {e['n']:,} test samples and {e['seeds'][0]} seeds"
+    )
     numbers = {k: e[k] for k in ("estimate", "low", "high", "n", "seeds")}
     return explain_as(
         "accuracy", Filled(f"{e['estimate']:.1%}", e["estimate"], filled, numbers, notes)

@@ -150,7 +150,10 @@ def explain_live_gain(said: dict) -> Explanation:
             f"They are a fixed sample of {said['n_of']:,}: drawn class by class, beside those that the queue is made "
             "of; each counts for as many as it stands for, and the range is wider by what the others may say."
         )
-        filled = f"{better:,} better and {worse:,} worse of {n:,}, weighted: {gain:+.4f}, between {low:+.4f} and {high:+.4f}"
+        filled = (
+            f"{better:,} better and {worse:,} worse of {n:,}, weighted: "
+            f"{gain:+.4f}, between {low:+.4f} and {high:+.4f}"
+        )
         formula = "gain = Σ w (better − worse) / Σ w, w = how many each stands for; V = Σ w² of those that changed"
         function = "curation.statistics.sequential:sampled_gain"
     numbers = dict(

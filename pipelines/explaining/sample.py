@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 import numpy as np
 
 from assay.curation.errors import NotScanned, UserError

@@ -10,8 +10,8 @@ import numpy as np
 from assay.curation.features import neighbor_graph
 from assay.curation.features.scan_settings import read_settings
 from assay.curation.issues.finders import list_finders
-from assay.curation.issues.image_properties import load_properties
 from assay.curation.issues.image_properties import COLUMNS as MEASURED
+from assay.curation.issues.image_properties import load_properties
 from assay.curation.issues.image_quality import KINDS as PICTURE_KINDS
 from assay.curation.issues.listing import open_issues
 from assay.curation.slicing.clusters import Clusters

@@ -157,7 +157,7 @@ SAMPLE_NUMBERS = (
     ),
     Number(
         "suggestion",
-        "probability of the class suggested for a pool sample, and the share of val's variance that its label takes off",
+        "probability of the class suggested for a pool sample; the share of val's variance that a label takes off",
         "fall = w (zᵀBx)² / (1 + w xᵀBx), summed over val;  w = 1 − Σ p², B = (Xᵀ w X + λI)⁻¹",
         "curation.selection.active_learning:choose_samples",
         6,
@@ -174,7 +174,7 @@ SAMPLE_NUMBERS = (
     Number(
         "map-place",
         "where it lies on the map: near is alike",
-        "x, y = its two first principal components, each scaled to spread 1;  UMAP of them where there are many samples",
+        "x, y = its two first principal components, each scaled to spread 1;  UMAP where there are many samples",
         "curation.features.projection:principal_components",
         None,
         fields_of("Place", "x y"),
