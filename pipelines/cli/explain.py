@@ -32,7 +32,7 @@ def show_explanation(args: argparse.Namespace) -> None:
     found = explain(bench, args.what)
     for line in found.describe():
         print_line(args, line)
-    then = f"assay explain --list, or assay docs -b {bench.given}"
+    then = "assay explain --list"
     if found.sample is not None:
         then = f"assay blame {found.sample} -b {bench.given}, or assay explain --list"
     print_result(args, found.to_json(), then)

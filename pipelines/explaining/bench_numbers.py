@@ -8,7 +8,7 @@ BENCH_NUMBERS = (
     Number(
         "errors-left",
         "wrong labels that nobody has found yet",
-        "errors left = population · hits / sure looks at random − wrong ones that people found",
+        "errors left = max(0, population · hits / sure looks at random − wrong ones that people found)",
         f"{PROGRESS}:summarize_reviews",
         7,
         (
@@ -121,7 +121,7 @@ BENCH_NUMBERS = (
             *fields_of("Confusion", "share low high"),
             *fields_of("LabellersCompare", "estimate low high"),
             *fields_of("JudgedMethod", "error low high least most gain gain_low gain_high"),
-            "History: rates",
+            "labellers",
         ),
     ),
     Number(

@@ -168,7 +168,7 @@ def explain_outlook(outlook: dict | None) -> Explanation:
         "simulated, it held at all looks of 87 to 100 % of sessions.",
     ]
     filled = (
-        f"{gain['gain']:+.5f} [{gain['low']:+.5f}, {gain['high']:+.5f}] on {gain['n']:,} val labels, "
+        f"{gain['gain']:+.5f} [{gain['low']:+.5f}, {gain['high']:+.5f}] on {format_count(gain['n'], 'val label')}, "
         f"by the next {gain['labels']}"
     )
     return explain_as(

@@ -9,6 +9,7 @@ import numpy as np
 from assay.curation.label_quality.flagging import flag_labels
 from assay.curation.label_quality.score_files import read_cuts
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.pipelines.explaining.explanation import Explanation, Filled, explain_as
 from assay.pipelines.explaining.score_parts import ScoreParts, Steps
 
@@ -45,7 +46,8 @@ def explain_score(
     """Explain a label's score, or why it has none."""
     p, few, classes = parts.probs, parts.few, parts.classes
     best = classes[int(p.argmax())]
-    copies = " and its copies" if parts.state["split"][parts.sample] == "train" else ""
+    others = 0 if parts.steps is None else parts.steps.group - 1
+    copies = " and its copies" if others else ""
     notes = [
         f"The model was fitted without this sample{copies}, then asked what it shows: "
         f"{p.max():.0%} {best}."
@@ -224,7 +226,7 @@ def explain_leverage(steps: Steps, at: int) -> Explanation:
     notes = [
         f"Its own label would have pulled the model's answer by a share of {h:.2f}: "
         "that much is taken out, for every sample, without refitting.",
-        f"x has {steps.columns:,} numbers, λ is {steps.strength:{DIGITS}}.",
+        f"x has {format_count(steps.columns, 'number')}, λ is {steps.strength:{DIGITS}}.",
     ]
     numbers = dict(f=f, y=y, without=without, columns=steps.columns, strength=steps.strength)
     return explain_as("leverage", Filled(f"{h:.2f}", h, filled, numbers, notes))

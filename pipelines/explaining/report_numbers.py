@@ -9,6 +9,7 @@ from assay.curation.errors import UserError
 from assay.curation.statistics.wording import format_interval, format_points
 from assay.curation.storage.arrays import load_arrays
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.pipelines.explaining.explanation import Explanation, Filled, explain_as
 
 
@@ -52,11 +53,11 @@ def describe_basis(e: dict) -> list[str]:
     """Say what an effect rests on."""
     seeds = e["seeds"]
     out = [
-        f"It rests on {e['n']:,} test samples and {max(seeds)} seeds on either side; both widen the interval."
+        f"It rests on {format_count(e['n'], 'test sample')} and {format_count(max(seeds), 'seed')} on either side; both widen the interval."
     ]
     if max(seeds) == 1:
         out = [
-            f"It rests on {e['n']:,} test samples; "
+            f"It rests on {format_count(e['n'], 'test sample')}; "
             "with one seed it speaks of these trained models only, not the recipe."
         ]
     if "given" in e:
@@ -138,7 +139,7 @@ def explain_power(data: dict) -> Explanation:
         effects=len(data["effects"]),
     )
     filled = (
-        f"{smallest:.4f} with {data['n_test']:,} test samples and {len(data['seeds'])} seeds, "
+        f"{smallest:.4f} with {format_count(data['n_test'], 'test sample')} and {format_count(len(data['seeds']), 'seed')}, "
         f"as Holm judges the first of {len(data['effects'])}"
     )
     return explain_as(
@@ -154,7 +155,7 @@ def explain_accuracy(data: dict) -> Explanation:
     notes = [f"Of {cell['version']}, {cell['arch']}; the others are computed alike."]
     filled = (
         f"{e['estimate']:.4f}, between {e['low']:.4f} and {e['high']:.4f}, "
-        f"of {e['n']:,} test samples and {e['seeds'][0]} seeds"
+        f"of {format_count(e['n'], 'test sample')} and {format_count(e['seeds'][0], 'seed')}"
     )
     numbers = {k: e[k] for k in ("estimate", "low", "high", "n", "seeds")}
     return explain_as(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from assay.curation.errors import UnknownName
 from assay.curation.features.scan_settings import is_scanned
-from assay.curation.predictions import runs
 from assay.curation.storage.interface import Bench
 from assay.pipelines.explaining import flag_numbers as flags
 from assay.pipelines.explaining import review_numbers as reviews
+from assay.pipelines.explaining.accuracy_numbers import explain_val_accuracy
 from assay.pipelines.explaining.catalogue import NUMBERS
 from assay.pipelines.explaining.explanation import Explanation, Filled, explain_as
 from assay.pipelines.explaining.gap_numbers import explain_first_gap
@@ -80,23 +80,3 @@ def explain_number(bench: Bench, name: str) -> Explanation:
         return OF_SCANS[name](bench) if name in OF_SCANS else explain_first_gap(bench, name)
     told = ASKED.get(name, f"It is of one sample: assay explain SAMPLE -b {bench.given}.")
     return explain_as(name, Filled("", notes=[told]))
-
-
-def explain_val_accuracy(bench: Bench) -> Explanation:
-    """Explain the validation accuracy of each version and architecture."""
-    judged = runs.tabulate_versions(bench)
-    if not len(judged):
-        return explain_as(
-            "val-accuracy",
-            Filled("not yet known", notes=["No run has been judged on validation yet."]),
-        )
-    rows = judged.to_dict("records")
-    last = rows[-1]
-    filled = "; ".join(
-        f"{r['version']}, {r['arch']}: {r['accuracy']:.4f} [{r['low']:.4f}, {r['high']:.4f}] of {r['n']:,}"
-        for r in rows
-    )
-    return explain_as(
-        "val-accuracy",
-        Filled(f"{last['accuracy']:.1%}", float(last["accuracy"]), filled, dict(versions=rows)),
-    )

@@ -113,7 +113,7 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
 
         look(page)  # ten quick answers may be asked about, and until then no other key counts
         page.keyboard.press("e")
-        page.locator(".told .bars").wait_for()
+        page.locator(".told .probs").wait_for()
         assert "fitted without this sample" in page.locator(".told").inner_text()
         before = shown(page)
         page.keyboard.press("u")

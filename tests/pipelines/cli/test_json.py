@@ -230,6 +230,7 @@ def test_every_verb_is_refused_with_an_object(verb, tmp_path):
         "app": ["--link"],
         "docs": ["--port", "99999"],
         "estimate": ["--samples", "1e6"],
+        "explain": ["errors-left"],
         "mcp": ["--http"],
     }.get(verb, [])
     status, out, err = run_assay(verb, *words, "--json", "-b", tmp_path / "none")

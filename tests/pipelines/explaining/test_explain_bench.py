@@ -29,7 +29,7 @@ REVIEW = dict(
 def test_errors_left_can_be_counted_by_hand():
     said = explain_errors_left(REVIEW)
     assert (
-        "1,100 · 5 / 100 − 25 = 30" in said.filled
+        "max(0, 1,100 · 5 / 100 − 25) = 30" in said.filled
         and said.value == 30
         and said.result == "30 [10, 80]"
     )
