@@ -22,7 +22,7 @@ from assay.curation.times import show_time
 from assay.curation.versioning import proposal_votes, proposals
 from assay.curation.versioning.proposal_merge import describe_conflicts, show
 from assay.curation.versioning.proposal_policy import read_policy
-from assay.pipelines.explaining.explanation import describe_number
+from assay.pipelines.explaining.accuracy_numbers import explain_proposal_gain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +182,7 @@ def draw_measured(measured: dict) -> None:
     if "unmeasured" in measured:
         return st.caption(escape_markdown(f"not measured: {measured['unmeasured']}"))
     st.caption(escape_markdown(f"gain {check_gain(measured, None)['reason']}"))
-    draw_explanation([describe_number("gate")])
+    draw_explanation([explain_proposal_gain(measured)])
 
 
 def draw_acts(bench: Bench, proposal: Proposal, who: str, busy: bool) -> None:

@@ -59,3 +59,20 @@ def explain_difference(e: dict, models: list[dict]) -> Explanation:
     return explain_as(
         "difference", Filled(format_interval(e), e["estimate"], filled, numbers, notes)
     )
+
+
+def explain_proposal_gain(measured: dict) -> Explanation:
+    """Explain what a proposal was measured to gain.
+
+    measured: see proposal_gain.measure_proposal; it was measured.
+    """
+    gain = measured["gain"]
+    filled = (
+        f"{gain['estimate']:+.4f}, between {gain['low']:+.4f} and {gain['high']:+.4f}, at "
+        f"{100 * measured['level']:.4g} % after {format_count(measured['look'], 'look')}"
+    )
+    numbers = {k: gain[k] for k in ("estimate", "low", "high")}
+    numbers |= {k: measured[k] for k in ("n", "level", "look")}
+    return explain_as(
+        "proposal-gain", Filled(format_interval(gain), gain["estimate"], filled, numbers)
+    )

@@ -129,8 +129,16 @@ EXPERIMENT_NUMBERS = (
         (
             *fields_of("Check", "estimate low high required p"),
             *fields_of("FrozenSet", "score"),
-            "Proposals: checks",
         ),
+    ),
+    Number(
+        "proposal-gain",
+        "what a proposal gains on val",
+        "passes where low ≥ −margin, or, where no margin is set, where high ≥ 0;  the interval's level rises with each "
+        "look at this validation set",
+        "pipelines.evaluation.proposal_checks:check_gain",
+        4,
+        ("Proposals: gain",),
     ),
     Number(
         "rules-or-network",

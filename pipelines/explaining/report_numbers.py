@@ -52,12 +52,13 @@ def cell_accuracies(data: dict, version: str) -> dict[str, float]:
 def describe_basis(e: dict) -> list[str]:
     """Say what an effect rests on."""
     seeds = e["seeds"]
+    n = format_count(e["n"], "test sample")
     out = [
-        f"It rests on {format_count(e['n'], 'test sample')} and {format_count(max(seeds), 'seed')} on either side; both widen the interval."
+        f"It rests on {n} and {format_count(max(seeds), 'seed')} on either side; both widen the interval."
     ]
     if max(seeds) == 1:
         out = [
-            f"It rests on {format_count(e['n'], 'test sample')}; "
+            f"It rests on {n}; "
             "with one seed it speaks of these trained models only, not the recipe."
         ]
     if "given" in e:
@@ -138,9 +139,9 @@ def explain_power(data: dict) -> Explanation:
         seeds=len(data["seeds"]),
         effects=len(data["effects"]),
     )
+    n, seeds = format_count(data["n_test"], "test sample"), format_count(len(data["seeds"]), "seed")
     filled = (
-        f"{smallest:.4f} with {format_count(data['n_test'], 'test sample')} and {format_count(len(data['seeds']), 'seed')}, "
-        f"as Holm judges the first of {len(data['effects'])}"
+        f"{smallest:.4f} with {n} and {seeds}, as Holm judges the first of {len(data['effects'])}"
     )
     return explain_as(
         "smallest-gain",

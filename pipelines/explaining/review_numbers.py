@@ -58,7 +58,10 @@ def explain_errors_left(review: dict) -> Explanation:
         "The queue's own hits say nothing here: it looks where errors are.",
     ]
     sure = review["sure_at_random"]
-    filled = f"max(0, {of:,} · {hits:,} / {sure:,} − {review['wrong']:,}) = {estimate:,.0f}, between {low:,.0f} and {high:,.0f}"
+    filled = (
+        f"max(0, {of:,} · {hits:,} / {sure:,} − {review['wrong']:,}) = {estimate:,.0f}, "
+        f"between {low:,.0f} and {high:,.0f}"
+    )
     return explain_as(
         "errors-left", Filled(shown, estimate, filled, numbers | dict(low=low, high=high), notes)
     )
@@ -138,7 +141,8 @@ def explain_live_gain(said: dict) -> Explanation:
     sampled = said["n_of"] > n
     notes = [
         f"The model as it was when this session began and the model now are asked about the same "
-        f"{format_count(n, 'validation sample')}, none of which either was fitted to. {better:,} answers became right and {worse:,} became wrong.",
+        f"{format_count(n, 'validation sample')}, none of which either was fitted to. "
+        f"{better:,} answers became right and {worse:,} became wrong.",
         "The range holds at every look of the session together (95 %), however often you look and whenever you stop; "
         "so it is wider than a range for one look. While it holds zero the gain is not yet measurable.",
         "Both are judged by the labels as they are now, so a corrected validation label is no gain.",

@@ -45,6 +45,7 @@ ASKED = {
     "trigger-share": "assay trigger add and run have the numbers.",
     "difference": "assay compare has the numbers.",
     "gate": "assay gate has the numbers.",
+    "proposal-gain": "assay proposal check NAME has the numbers.",
     "rules-or-network": "assay report has the numbers.",
 }
 
