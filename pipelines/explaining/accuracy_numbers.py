@@ -64,7 +64,7 @@ def explain_difference(e: dict, models: list[dict]) -> Explanation:
 def explain_proposal_gain(measured: dict) -> Explanation:
     """Explain what a proposal was measured to gain.
 
-    measured: see proposal_gain.measure_proposal; it was measured.
+    measured: see proposal_gain.measure_gain; it was measured.
     """
     gain = measured["gain"]
     filled = (

@@ -30,14 +30,17 @@ def explain_sample(bench: Bench, sample: str) -> Explained:
     sample: its id, the beginning of it, or its key. UserError for one that is not there, or locked; NotScanned for one
     without a score.
     """
-    life = blame_sample(bench, sample)
-    state = bench.state(columns=["split", "label", "key"], samples=[life.sample])
-    if life.sample not in state.index:
+    columns = ["split", "label", "key"]
+    state = bench.state(columns=columns, samples=[sample])
+    if sample not in state.index:
+        sample = blame_sample(bench, sample).sample
+        state = bench.state(columns=columns, samples=[sample])
+    if sample not in state.index:
         raise UserError(
             f"expected a sample that is in the bench now, found {sample!r}, which is not",
-            f"it may have gone with an import that was taken back: assay blame {life.sample} -b {bench.given}",
+            f"it may have gone with an import that was taken back: assay blame {sample} -b {bench.given}",
         )
-    now = state.loc[life.sample]
+    now = state.loc[sample]
     if now["split"] in LOCKED:
         raise LockedSample(
             f"expected a train or val sample, found one of {now['split']}, which is locked",
@@ -48,20 +51,20 @@ def explain_sample(bench: Bench, sample: str) -> Explained:
             "expected a train or val sample that was scanned, found no scan",
             f"run: assay scan -b {bench.given}",
         )
-    parts, task = read_score_parts(bench, life.sample), task_of(bench)
+    parts, task = read_score_parts(bench, sample), task_of(bench)
     explain = explain_label_set if task.several else explain_label
     numbers = [
         *explain(bench, parts),
         *explain_neighbours(bench, parts),
         *explain_place(bench, parts),
-        *explain_issues(bench, life.sample),
-        *explain_cluster(bench, life.sample),
+        *explain_issues(bench, sample),
+        *explain_cluster(bench, sample),
     ]
     order = np.argsort(-parts.probs, kind="stable")[:FEW_CLASSES]
     label = now.label if isinstance(now.label, str) else None
     return Explained(
         numbers=numbers,
-        sample=life.sample,
+        sample=sample,
         source_id=str(now.key),
         label=None if label is None else task.show(label),
         probs=[(parts.classes[c], float(parts.probs[c])) for c in order],

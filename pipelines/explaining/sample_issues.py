@@ -14,8 +14,7 @@ from assay.curation.issues.image_properties import COLUMNS as MEASURED
 from assay.curation.issues.image_properties import load_properties
 from assay.curation.issues.image_quality import KINDS as PICTURE_KINDS
 from assay.curation.issues.listing import open_issues
-from assay.curation.slicing.clusters import Clusters
-from assay.curation.storage.arrays import locate_hashes
+from assay.curation.storage.arrays import load_arrays, locate_hashes, map_array
 from assay.curation.storage.interface import Bench
 from assay.curation.versioning.state_building import is_large
 from assay.pipelines.explaining.explanation import Explanation, Filled, explain_as
@@ -107,19 +106,20 @@ def fill_quality(bench: Bench, sample: str, kind: str, score: float) -> tuple[st
 def explain_cluster(bench: Bench, sample: str) -> Iterator[Explanation]:
     """Explain which cluster a sample is in; nothing where there are none yet."""
     state = bench.state(columns=["content_hash"], samples=[sample])
-    folder = read_settings(bench)["folder"]
-    kept = Clusters.load(bench.arrays / "clusters.npz", folder)
-    at = (
-        -1
-        if kept is None
-        else int(locate_hashes(kept.hashes, np.asarray(state.content_hash, "S32"))[0])
-    )
+    file = bench.arrays / "clusters.npz"
+    about = load_arrays(file, ["folder", "fine"]) or {}
+    if "fine" not in about or str(about["folder"]) != read_settings(bench)["folder"]:
+        return  # of another embedding, or an older Assay's
+    at = int(locate_hashes(map_array(file, "hashes"), np.asarray(state.content_hash, "S32"))[0])
     if at < 0:
         return
-    number, cosine = int(kept.fine[at]), float(kept.cosine[at])
-    mates = int((kept.fine == number).sum())
-    filled = f"cosine {cosine:{DIGITS}} with the centre of cluster {number}, the nearest of {len(kept.coarse)}"
-    numbers = dict(cluster=number, cosine=cosine, clusters=len(kept.coarse), members=mates)
+    fine, clusters = about["fine"], len(map_array(file, "coarse"))
+    number, cosine = int(fine[at]), float(map_array(file, "cosine")[at])
+    mates = int((fine == number).sum())
+    filled = (
+        f"cosine {cosine:{DIGITS}} with the centre of cluster {number}, the nearest of {clusters}"
+    )
+    numbers = dict(cluster=number, cosine=cosine, clusters=clusters, members=mates)
     notes = [
         "Centres are made of all but test and guard, without labels; cluster 0 is the largest."
     ]
