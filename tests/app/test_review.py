@@ -115,6 +115,10 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
         page.keyboard.press("e")
         page.locator(".told .probs").wait_for()
         assert "fitted without this sample" in page.locator(".told").inner_text()
+        assert "score = p[label]" in page.locator(".told .number code").first.inner_text()
+        assert "assay/curation/label_quality/scoring.py:" in page.locator(".told").inner_text()
+        lesson = page.locator(".told .number a").first.get_attribute("href")
+        assert lesson == "/lessons?lesson=2"
         before = shown(page)
         page.keyboard.press("u")
         page.wait_for_timeout(100)

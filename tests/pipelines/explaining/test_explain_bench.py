@@ -82,6 +82,7 @@ def test_a_live_gain_is_its_formula():
     assert explain_live_gain(dict(gain=None)).result == "no validation labels"
 
 
+@pytest.mark.slow
 def test_numbers_of_a_reviewed_bench_follow_from_what_is_printed(scanned):
     bench = assay.open(scanned.path)
     before = {name: explain(bench, name).numbers[0] for name in NUMBERS}
@@ -131,6 +132,7 @@ def every_possible(hits, looks, population):
     return inside[0], inside[-1]
 
 
+@pytest.mark.slow
 def test_an_experiments_numbers_follow_from_its_cells(scanned, tmp_path):
     bench = assay.open(scanned.path)
     rows = bench.queue(20, 0)[["sample"]]

@@ -62,6 +62,7 @@ def copies(tmp_path_factory):
     return assay.open(bench.path)
 
 
+@pytest.mark.slow
 def test_every_step_of_a_score_follows_from_the_numbers_beside_it(copies):
     queue, kinds = copies.queue(12, 0).set_index("sample"), set()
     twice = copies.frame().query("key.str.startswith('copy-')").index[:2]
@@ -113,6 +114,7 @@ def test_a_score_is_that_of_a_model_fitted_without_the_sample(scanned):
     )
 
 
+@pytest.mark.slow
 def test_label_sets_are_explained_class_by_class(tmp_path):
     bench = scan_sets(tmp_path, 240)
     issues = bench.label_issues()
