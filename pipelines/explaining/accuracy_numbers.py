@@ -47,7 +47,9 @@ def explain_model(model: dict, n: int) -> Explanation:
     numbers = dict(e) | dict(n=n, seeds=model["seeds"], right=right)
     notes = [f"Of {model['name']}, {seeds}.", NO_TEST]
     shown = format_interval(e, False, " %")
-    return explain_as("val-accuracy", Filled(shown, e["estimate"], filled, numbers, notes))
+    where = "pipelines.evaluation.model_confusions:measure_accuracy"
+    put_in = Filled(shown, e["estimate"], filled, numbers, notes, function=where)
+    return explain_as("val-accuracy", put_in)
 
 
 def explain_difference(e: dict, models: list[dict]) -> Explanation:
