@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from assay.fiftyone_app import FiftyOneApp
     from assay.pipelines.embedders.text import Texts
     from assay.pipelines.estimates.estimate import Estimate
+    from assay.pipelines.explaining.explained import Explained
     from assay.pipelines.indexing.label_samples import Labelled
     from assay.pipelines.reports.notebook import Frame, Report
     from assay.pipelines.reports.notebook_history import Difference, ReviewerTables, ShownLife
@@ -822,6 +823,16 @@ class Bench(curation.Bench):
             write_card(described, out)
         return described
 
+    def explain(self, what: str | None = None) -> Explained:
+        """Explain the numbers of a sample, or one number of the whole bench; None: list them.
+
+        what: a sample's id, the beginning of it, or its key; or a name such as "errors-left". Each of its `numbers` has
+        formula, numbers put in, result, lesson, file and line.
+        """
+        from assay.pipelines.explaining.explain import explain, list_numbers
+
+        return list_numbers() if what is None else explain(self, what)
+
     def plan_experiment(
         self,
         plan: dict | str | Path | None = None,
@@ -1177,7 +1188,7 @@ VERBS = (
     "batches blame card check check_proposal classes close_proposal clusters comment_proposal commit "
     "commits compare compare_consensus compare_labellers consensus dataset describe_proposal "
     "diff disagreements duplicates edit edit_class embeddings estimate exemplars experiment "
-    "export export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc "
+    "explain export export_corrections export_fiftyone fiftyone findings flagged frame gaps gate gc "
     "guard import_classes issues keep_best label label_issues labellers log map mend_sources "
     "merge merge_proposal move_class not_copies plan_experiment plan_keep_best pred_probs "
     "preview proposal_changes proposals propose propose_consensus pull_fiftyone push_fiftyone "

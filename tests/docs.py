@@ -48,6 +48,7 @@ FLEETING = [
     ),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?( ?[-+]\d\d:?\d\d)?", "TIME"),
     (rf"{NUMBER} (s|ms|min|minutes)\b", "SECONDS"),
+    (r"\.py:\d+", ".py:LINE"),
     # which of the two, time tells
     (r"by (pca; umap draws it anew as process \d+|umap)\b", "by pca or umap"),
     # which engine embeds is the machine's choice, and what is alike follows from it

@@ -26,7 +26,7 @@ def doubted(page):
 
 def explained(page):
     page.keyboard.press("e")
-    page.locator(".told .bars").wait_for()
+    page.locator(".told .probs").wait_for()
 
 
 def lassoed(page):

@@ -32,7 +32,7 @@ pipelines.engines pipelines.embedders pipelines.fiftyone pipelines.lessons
 pipelines.training
 pipelines.experiments
 pipelines.indexing
-pipelines.evaluation pipelines.estimates
+pipelines.evaluation pipelines.estimates pipelines.explaining
 pipelines.reports
 pipelines.comparison
 pipelines.simulation pipelines.agents

@@ -549,6 +549,7 @@ ELSEWHERE = {
     "gaps -n": "a frame has head",
     "scan --shard": "one process of many, which a script starts by the command line",
     "scan --merge": "one process of many, which a script starts by the command line",
+    "explain --list": "bench.explain() lists them",
     "estimate --from": "benches",
     "estimate --embedder": "the bench's own",
     "estimate --measure": "a scan of the bench by shards measures it",

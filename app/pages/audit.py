@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from assay.app.server import audit_sheet, explanations
+from assay.app.server import audit_sheet
 from assay.app.ui.widgets import (
     ask_reviewer,
     draw_explanation,
@@ -22,6 +22,7 @@ from assay.curation.review.label_noise import describe_noise, estimate_noise
 from assay.curation.statistics import wording
 from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
+from assay.pipelines.explaining.review_numbers import explain_noise
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
@@ -46,7 +47,7 @@ def draw(bench: Bench) -> None:
         f"So far: {describe_noise(noise, 'test')}. Neither the given label nor a prediction is "
         "shown, so that neither can lead you."
     )
-    draw_explanation(explanations.explain_audit(noise))
+    draw_explanation([explain_noise(noise)])
     if not who:
         st.info("Say who judges: the name goes into the log with every answer.")
     elif not waiting:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from assay.app.server import explanations
 from assay.app.ui import grid, tasks
 from assay.app.ui.gap_list import MOST_ALIKE, draw_cards, open_gap
 from assay.app.ui.handing import offer_fiftyone
@@ -32,6 +31,7 @@ from assay.curation.statistics.wording import format_share
 from assay.curation.tasks.base import task_of
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import list_classes
+from assay.pipelines.explaining.gap_numbers import explain_gap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def draw_gap(bench: Bench, found: pd.DataFrame, name: str, who: str) -> None:
         facts.append((f"{row.pool:,}", "in the pool"))
     st.html(cards_html(facts))
     st.html(f'<p class="assay-evidence">{escape(row.why)}.</p>')
-    draw_explanation(explanations.explain_gap(found.set_index("gap").loc[name].to_dict()))
+    draw_explanation(explain_gap(found[found.gap == name].iloc[0].to_dict()))
     mine = gaps.gap_members(bench, name)
     judged, of_class = model_errors.find_model_errors(bench), found.set_index("gap").of_class[name]
     wrong = model_errors.errors_within(bench, judged, mine, of_class)

@@ -14,16 +14,29 @@ from assay.app.ui.accuracy_chart import whiskers_html
 from assay.app.ui.class_strips import strips_html
 from assay.app.ui.progress_chart import progress_html
 from assay.app.ui.todo_list import todo_html
-from assay.app.ui.widgets import cards_html, draw_link, escape_markdown
+from assay.app.ui.widgets import cards_html, draw_explanation, draw_link, escape_markdown
+from assay.curation.features.scan_settings import is_scanned
 from assay.curation.predictions import runs
 from assay.curation.review import progress, progress_curve
 from assay.curation.review.partitioned_status import read_reviewed
 from assay.curation.statistics import wording
 from assay.curation.text import format_count
 from assay.curation.versioning.class_list import list_classes
+from assay.pipelines.explaining.flag_numbers import (
+    explain_coming,
+    explain_flag_count,
+    explain_flags,
+    explain_outlook,
+)
+from assay.pipelines.explaining.review_numbers import (
+    explain_errors_left,
+    explain_reviewed,
+    explain_share_wrong,
+)
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
+    from assay.pipelines.explaining.explanation import Explanation
 
 
 def draw(bench: Bench) -> None:
@@ -38,6 +51,7 @@ def draw(bench: Bench) -> None:
         draw_next_step(bench, status["advice"])
     total = len(list_classes(bench))
     st.html(cards_html(status_cards(status, total)))
+    draw_explanation(explain_cards(bench, status))
     if status["arrays"]:
         st.caption(f"Arrays lie in {escape_markdown(status['arrays'])}, too.")
     if status["weak_model"]:
@@ -118,6 +132,21 @@ def status_cards(status: dict, total: int) -> list[tuple[str, str]]:
         (progress.describe_errors_left(review) or "not yet known", errors_left_caption(review)),
         (f"{status['runs']:,}", "runs"),
     ]
+
+
+def explain_cards(bench: Bench, status: dict) -> list[Explanation]:
+    """Explain the numbers of the cards that are more than counts, by the status at hand."""
+    review = status["review"]
+    out = [explain_errors_left(review), explain_share_wrong(review), explain_reviewed(review)]
+    if status["issues"] is not None and is_scanned(bench):
+        # the counts behind it take a second, which a page does not wait for
+        counted = f"The counts put in: assay explain flagged -b {bench.given}."
+        out.append(explain_flag_count(status["issues"].get("label", 0), counted))
+    if status["flags"]:
+        out.append(explain_flags(progress.FlagPrecision(**status["flags"])))
+    if status["next_labels"]:
+        out += [explain_coming(status["next_labels"]), explain_outlook(status["outlook"])]
+    return out
 
 
 def class_rows(rows: list[dict]) -> list[dict]:

@@ -137,7 +137,9 @@ def describe_reviews(review: dict, coming: Coming) -> dict:
     return review | dict(
         share_words=review["share"] and progress.describe_random_rate(review),
         left_words=progress.describe_errors_left(review),
+        flags=coming.flags and coming.flags._asdict(),
         flags_words=coming.flags and coming.flags.describe(),
+        next_labels=coming.hold and coming.hold._asdict(),
         next_words=coming.hold and coming.hold.describe(),
         outlook=coming.gain.to_json(),
     )

@@ -212,10 +212,10 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
 
     @answer_errors
     async def why(request: Request) -> Response:
-        from assay.app.server.explanations import explain_score
+        from assay.app.server.explanations import serve_sample
 
         sample = request.path_params["sample"]
-        return JSONResponse(await run_in_threadpool(explain_score, session().bench, sample))
+        return JSONResponse(await run_in_threadpool(serve_sample, session().bench, sample))
 
     @answer_errors
     async def words(request: Request) -> Response:
@@ -244,7 +244,14 @@ def make_routes(path: str | Path, frame: FrameState) -> list[Route]:
     async def live(request: Request) -> Response:
         after = parse_whole_number(request.query_params.get("after", "0"), "after")
         browser = request.query_params.get("session", "")
-        return JSONResponse(await run_in_threadpool(session().live_effect, browser, after))
+
+        def read() -> dict:
+            from assay.app.server.explanations import serve_live
+
+            said = session().live_effect(browser, after)
+            return said | dict(explained=serve_live(said))
+
+        return JSONResponse(await run_in_threadpool(read))
 
     @answer_errors
     async def audit(request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assay.app.server.browse_view import Asked, BrowseView
+from assay.app.server.explanations import list_served
 from assay.app.server.review_session import ReviewSession
 from assay.curation.errors import UserError
 from assay.curation.features.scan_settings import is_scanned
@@ -18,6 +19,7 @@ from assay.curation.statistics import contrasts
 from assay.pipelines.evaluation.member_errors import judge_on_validation
 from assay.pipelines.evaluation.model_confusions import measure_accuracy
 from assay.pipelines.evaluation.test_set import interval_to_dict
+from assay.pipelines.explaining.accuracy_numbers import explain_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,4 +107,5 @@ def describe_confusions(
             "expected labelled validation samples, found none in this filter", "take it away"
         )
     found = judge_on_validation(session.bench, names, val)
-    return found | dict(of=total, seq=view.refresh().upto)
+    told = list_served(explain_models(found))
+    return found | dict(of=total, seq=view.refresh().upto, explained=told)

@@ -14,9 +14,10 @@ from assay.app.server.browse_view import open_view
 from assay.app.server.gap_cards import GapCard
 from assay.app.server.review_session import open_session
 from assay.app.ui.source_preview import draw_preview
-from assay.app.ui.widgets import COMPONENTS, escape_attribute, picture_html
+from assay.app.ui.widgets import COMPONENTS, draw_explanation, escape_attribute, picture_html
 from assay.curation.statistics.wording import format_share
 from assay.curation.text import format_count
+from assay.pipelines.explaining.gap_numbers import explain_gap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,8 @@ def draw_cards(bench: Bench, found: pd.DataFrame, who: str) -> None:
     for place, row in enumerate(found.head(most).to_dict("records"), 1):
         with st.container(border=True, key=f"gap-card-{place}"):
             draw_card(bench, gap_cards.make_card(bench, table, row), place, who)
+    st.caption("How the numbers of the first came about; each gap has its own behind its button.")
+    draw_explanation(explain_gap(found.iloc[0].to_dict()))
     if len(found) > most:
         more = format_count(len(found) - most, "more gap")
         st.button(f"Show {more}", on_click=show_more, args=(most + SHOWN,))

@@ -10,6 +10,7 @@ import streamlit as st
 from assay.app.ui.tasks import begin_task
 from assay.app.ui.widgets import (
     cards_html,
+    draw_explanation,
     escape_markdown,
     page_address,
     picture_html,
@@ -21,6 +22,7 @@ from assay.curation.times import show_time
 from assay.curation.versioning import proposal_votes, proposals
 from assay.curation.versioning.proposal_merge import describe_conflicts, show
 from assay.curation.versioning.proposal_policy import read_policy
+from assay.pipelines.explaining.accuracy_numbers import explain_proposal_gain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,6 +182,7 @@ def draw_measured(measured: dict) -> None:
     if "unmeasured" in measured:
         return st.caption(escape_markdown(f"not measured: {measured['unmeasured']}"))
     st.caption(escape_markdown(f"gain {check_gain(measured, None)['reason']}"))
+    draw_explanation([explain_proposal_gain(measured)])
 
 
 def draw_acts(bench: Bench, proposal: Proposal, who: str, busy: bool) -> None:

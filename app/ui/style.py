@@ -35,6 +35,8 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-sheet img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px;
   background: color-mix(in srgb, currentColor 5%, transparent); }
 .assay-told { max-width: 34rem; font-size: .92rem; line-height: 1.5; }
+.assay-told p { margin: 0 0 .5rem; }
+.assay-told a { color: inherit; }
 .assay-told code { font-size: .8rem; opacity: .8; overflow-wrap: anywhere; }
 .assay-evidence { max-width: 52rem; line-height: 1.55; overflow-wrap: anywhere; }
 [data-testid="stCode"] .token { color: inherit !important; }

@@ -15,12 +15,14 @@ from urllib.parse import quote, urlencode
 import streamlit as st
 
 from assay.app.server.component_files import COMPONENTS, import_component
+from assay.app.server.explanations import explanations_html
 from assay.curation.errors import UserError
 from assay.curation.review.reviewers import find_namesake
 from assay.curation.text import check_text
 
 if TYPE_CHECKING:
     from assay.curation.storage.interface import Bench
+    from assay.pipelines.explaining.explanation import Explanation
 
 WORD_JOINER = "\u2060"
 
@@ -91,15 +93,10 @@ def make_component(name: str, styled_as: Sequence[str] = ()) -> Callable:
     return st.components.v2.component(f"assay_{name}", isolate_styles=False, **files)
 
 
-def draw_explanation(explanation: dict, label: str = "How is this known?") -> None:
-    """Say by one click how a number came about.
-
-    explanation: dict sentences, formula (see server/explanations.py).
-    """
+def draw_explanation(numbers: Sequence[Explanation], label: str = "How is this known?") -> None:
+    """Say by one click how numbers came about: formula, numbers put in, lesson, line of code."""
     with st.popover(label, type="tertiary", icon=":material/help:"):
-        sentences = "".join(f"<p>{escape(s)}</p>" for s in explanation["sentences"])
-        formula = f"<code>{escape(explanation['formula'])}</code>"
-        st.html(f'<div class="assay-told">{sentences}{formula}</div>')
+        st.html(f'<div class="assay-told">{explanations_html(list(numbers))}</div>')
 
 
 def ask_reviewer(bench: Bench | None = None) -> str:

@@ -20,7 +20,7 @@ from assay.pipelines.cli.verbs import Verbs
 # the groups as --help lists them, which is how the work goes; a plug-in's come last
 HEADINGS = {
     "Data in, data out": "demo data split scan estimate",
-    "Find and mend wrong labels": "review samples views assign issues duplicates opinion audit "
+    "Find and mend wrong labels": "review samples views explain assign issues duplicates opinion audit "
     "reviewers labellers classes",
     "What was done, and versions": "log undo versions proposals",
     "Prove what it was worth": "experiments compare gates card",

@@ -10,6 +10,7 @@ import re
 from markupsafe import Markup, escape
 
 from assay.curation.text import format_count
+from assay.pipelines.explaining.report_numbers import explain_report
 from assay.pipelines.reports.charts import Axis, Row, band_ends, interval_ends, make_axis, plot
 from assay.pipelines.reports.markdown import describe_relabelled_control
 from assay.pipelines.reports.phrases import (
@@ -38,6 +39,7 @@ def draw_verdict(data: dict) -> Markup:
     rows, key, axis = gain_rows(data), gain_key(data), gain_axis(data)
     gains = plot("gains", rows, too_small(data), smallest_gain(data), axis) if rows else ""
     values = title_parts(data) | dict(question=data["question"], gains=gains)
+    values |= dict(known=explain_report(data))
     return render("verdict.html", values | dict(key=key if rows else "", notes=notes(data)))
 
 

@@ -8,7 +8,7 @@ import pytest
 from assay.app.server import review_session
 from assay.app.server.called_wrong import list_called_wrong
 from assay.app.server.class_view import ClassView
-from assay.app.server.explanations import explain_score
+from assay.app.server.explanations import serve_sample
 from assay.app.server.review_session import ReviewSession
 from assay.app.server.sample_details import describe_sample
 from assay.curation.review import live_excerpt
@@ -106,7 +106,7 @@ def test_what_is_said_of_a_sample_is_the_same(once, tmp_path):
         state = bench.state()
         some = [*state.index[[3, 40, 80, 81]], *state.index[(state["split"] == "test")][:1]]
         out = [describe_sample(bench, s, "ann", {}) for s in some]
-        out += [explain_score(bench, s) for s in some[:2]]
+        out += [serve_sample(bench, s) for s in some[:2]]
         return (
             json.dumps(out),
             list_called_wrong(bench),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import assay
-from assay.app.server import explanations, live_effect, review_session
+from assay.app.server import live_effect, review_session
 from assay.curation.predictions import model_errors
 from assay.curation.review import audit, progress
 from assay.curation.versioning import incoming
@@ -113,8 +113,12 @@ def test_keys_are_stored_in_order_and_the_effect_follows(big, chrome):
 
         look(page)  # ten quick answers may be asked about, and until then no other key counts
         page.keyboard.press("e")
-        page.locator(".told .bars").wait_for()
+        page.locator(".told .probs").wait_for()
         assert "fitted without this sample" in page.locator(".told").inner_text()
+        assert "score = p[label]" in page.locator(".told .number code").first.inner_text()
+        assert "assay/curation/label_quality/scoring.py:" in page.locator(".told").inner_text()
+        lesson = page.locator(".told .number a").first.get_attribute("href")
+        assert lesson == "/lessons?lesson=2"
         before = shown(page)
         page.keyboard.press("u")
         page.wait_for_timeout(100)
@@ -498,25 +502,6 @@ def test_the_live_effect_counts_what_turned_and_holds_at_every_look():
         "15 of 199 is not enough for somebody who looks after every decision"
     )
     assert live_effect.measure_effect(state.iloc[:0], now, began)["gain"] is None
-
-
-@pytest.mark.slow
-def test_what_is_explained_is_what_the_queue_says(big):
-    row = big.queue(5, 0).iloc[0]
-    told = explanations.explain_score(big, row["sample"])
-    text = " ".join(told["sentences"])
-    assert (
-        told["probs"][0][0] == row.suggested_label
-        and told["label"] == row.given_label
-        and f"labelled {row.given_label}" in text
-    )
-    assert abs(dict(map(tuple, told["probs"])).get(row.given_label, 0) - row.score) < 1e-3
-    state, near = big.state(), row.reason.rsplit("; ", 1)[1]
-    agree, of = int(near.split()[0]), int(near.split()[2])
-    assert f"Of its {of} nearest labelled samples:" in text
-    assert (f" {agree} {row.suggested_label}" in text) == (agree > 0)
-    with pytest.raises(assay.UserError, match="train or val"):
-        explanations.explain_score(big, state.index[state.split == "test"][0])
 
 
 @pytest.mark.browser

@@ -340,7 +340,7 @@ def visit_states(server, chrome, scheme, width):
     until(page, "document.querySelectorAll('.strip li').length > 5")
     page.locator(".viewer-tools summary").click()
     page.keyboard.press("e")
-    page.locator(".told .bars").wait_for()
+    page.locator(".told .probs").wait_for()
     assert find_barriers(page) == []
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
     page.keyboard.press("?")

@@ -7,12 +7,10 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import assay
-from assay.app.server import explanations
-from assay.curation.slicing import gap_evidence, gaps
+from assay.curation.slicing import gaps
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from assay.pipelines.jobs import job_files
 from tests.browser import look_through, workbench
@@ -159,60 +157,3 @@ def test_an_experiment_goes_on_when_its_browser_and_server_are_gone_and_stop_sto
             if job().get("state") == "running":
                 os.kill(job()["pid"], signal.SIGKILL)
     assert 0 < len(scanned.runs()) < 100, "what was trained stays"
-
-
-def test_what_is_explained_can_be_counted_by_hand():
-    said = explanations.explain_errors_left(
-        seen := dict(
-            sure_at_random=100,
-            hits=5,
-            unsure_at_random=0,
-            population=1100,
-            wrong=25,
-            errors_left=(30.0, 10, 80),
-            errors_between=None,
-        )
-    )
-    said = said["sentences"]
-    assert (
-        "Of 1,100 labels 100 were drawn" in said[0]
-        and "5.0% of all 1,100" in said[1]
-        and "25, is no longer left: 30 [10, 80]" in said[2]
-    )
-    said = explanations.explain_errors_left(
-        seen | dict(sure_at_random=90, unsure_at_random=10, errors_between=(30.0, 140.0))
-    )["sentences"]
-    assert (
-        "Of 10 nobody was sure" in said[1]
-        and "5.0% to 15.0%" in said[2]
-        and "30 to 140 [10, 80]" in said[3]
-    )
-    assert (
-        "30 such reviews"
-        in explanations.explain_errors_left(
-            dict(
-                sure_at_random=9,
-                hits=1,
-                unsure_at_random=0,
-                population=50,
-                wrong=1,
-                errors_left=None,
-            )
-        )["sentences"][-1]
-    )
-    row = dict.fromkeys(gap_evidence.COLUMNS, np.nan) | dict(
-        errors=8, val=10, judged=10, rate=0.8, low=0.5, high=0.95, rest=0.1, n_rest=90
-    )
-    row |= dict(explains=7.0, explains_low=4.0, explains_high=9.0)
-    text = " ".join(explanations.explain_gap(row)["sentences"])
-    assert (
-        "wrong about 8 of its 10" in text
-        and "At that rate 1 would be wrong" in text
-        and "nan" not in text
-    ), "what a gap has not is not told"
-    row |= dict(ratio=0.2, ratio_low=0.1, ratio_high=0.4, against="val", p=0.001, q=0.02)
-    text = " ".join(explanations.explain_gap(pd.Series(row).to_dict())["sentences"])
-    assert (
-        "0.20 [0.10, 0.40] times the share of it that val has" in text
-        and "probability 0.001" in text
-    )

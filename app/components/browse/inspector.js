@@ -4,6 +4,7 @@ import { clip, icon, ICONS, make } from "./dom.js";
 import { ask } from "./server.js";
 import { closeUp, drawTools, makeViewer, openPicture, UNREADABLE, VIEWER_ACTS } from "../viewer.js";
 import { SAMPLE, sizeOf } from "../sample.js";
+import { drawWhy } from "../why.js";
 
 const QUICK = 150; // ms between two samples that are leafed through
 
@@ -110,12 +111,8 @@ export class Inspector {
     };
     return part;
   }
-  why({ sample, label }) { // how its number came about
-    return this.later("How is this known?", `/assay/why/${encodeURIComponent(sample)}`, (said) => {
-      const bars = make("div", { class: "probs" }, ...said.probs.flatMap(([name, p]) => [make("span", { text: clip(name, 24), title: name }), make("i", { style: { "--w": `${Math.max(0.5, 100 * p)}%` }, class: name === label ? "given" : "" }), make("span", { text: `${(100 * p).toFixed(0)} %` })]));
-      const [first, ...rest] = said.sentences.map((s) => make("p", { text: s }));
-      return [first, bars, ...rest, make("code", { text: said.formula })];
-    });
+  why({ sample }) { // how its number came about
+    return this.later("How is this known?", `/assay/why/${encodeURIComponent(sample)}`, drawWhy);
   }
   mistake({ sample }) { // which train labels made the model say otherwise
     return this.later("Which labels made this mistake?", `/assay/mistake/${encodeURIComponent(sample)}`, (said) => {

@@ -12,6 +12,7 @@ import { ALL, FEW, Matrix } from "./matrix.js";
 import { amount, difference, interval, whisker } from "./numbers.js";
 import { Pictures } from "./pictures.js";
 import { browseLink, conditionsOf } from "./sets.js";
+import { drawNumber } from "../why.js";
 
 const SHOWS = { count: "counts", share: "share of row", change: "change, B − A" }; // of A, but for the change
 
@@ -103,7 +104,8 @@ export function models(root, component) {
       make("p", {}, make("b", { text: amount(m.errors) }), `${said.several ? " wrong label" : " error"}${m.errors === 1 ? "" : "s"}`, m.doubted === null ? "" : `: ${amount(m.doubted)} of doubted ${said.several ? "samples" : "labels"}, ${amount(m.reviewed)} of ${said.several ? "samples" : "labels"} that people reviewed`));
     const parts = said.models.map(card), d = said.difference;
     if (d) parts.push(make("div", { class: "card" }, make("h2", { text: "B − A" }), make("p", { class: "large", text: difference(d) }), make("p", { class: "quiet", text: `paired, n ${count(d.n)}, 95 %` }), make("p", {}, make("b", { text: d.word })), make("button", { text: "swap A and B", onclick: () => load({ ...view, a: view.b, b: view.a, cell: null }) })));
-    summary.replaceChildren(...parts);
+    const how = make("details", { class: "how" }, make("summary", { text: "How is this known?" }), ...said.explained.map((number) => drawNumber(number, false)));
+    summary.replaceChildren(...parts, how);
   }
   const name = (m) => { for (const model of list.models) for (const run of model.runs) if (run.key === m.name) return `${model.name}, seed ${run.seed}`; return m.name === "probe" ? "live probe" : m.name; };
 

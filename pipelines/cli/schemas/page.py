@@ -22,7 +22,7 @@ from assay.pipelines.cli.schemas.catalog import OUTPUTS
 RAISERS = (
     "curation.system.extras curation.formats.table_labels pipelines.cli.main pipelines.cli.parser "
     "pipelines.experiments.run pipelines.indexing.sharding curation.versioning.proposals "
-    "pipelines.lessons.runs pipelines.lessons.sources"
+    "pipelines.explaining.sample pipelines.lessons.runs pipelines.lessons.sources"
 )
 HEAD = f"""# What `--json` prints
 

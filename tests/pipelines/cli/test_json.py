@@ -125,6 +125,9 @@ def story(tmp_path_factory):
         said = test.label.where(range(len(test)) >= np.int64(wrong), "0")
         pd.DataFrame(dict(key=test.key, label=said)).to_csv(place / f"{name}.csv", index=False)
     do("compare", place / "a.csv", place / "b.csv", "--audit-list", place / "differ.csv")
+    do("explain", rows["sample"].iloc[0])
+    do("explain", "gain")
+    do("explain", "--list")
     do("card")
     do("card", "--out", place / "card.html")
     do("gate", "--min-gain", 90)
@@ -232,6 +235,7 @@ def test_every_verb_is_refused_with_an_object(verb, tmp_path):
         "app": ["--link"],
         "docs": ["--port", "99999"],
         "estimate": ["--samples", "1e6"],
+        "explain": ["errors-left"],
         "mcp": ["--http"],
         "lesson": ["99"],
     }.get(verb, [])

@@ -1,0 +1,182 @@
+"""The numbers that are shown of one sample."""
+
+from assay.pipelines.explaining.number import Number, fields_of
+
+QUALITY = "curation.label_quality"
+PICTURE = "brightness brightness_perc_5 brightness_perc_99 entropy blurriness blurriness_grayscale_std color".split()
+
+SAMPLE_NUMBERS = (
+    Number(
+        "score",
+        "probability of its label, by a model that has not seen the sample",
+        "score = p[label] / Σ p[c], over the classes c that are large enough to judge",
+        f"{QUALITY}.scoring:score_labels",
+        2,
+        (*fields_of("QueueRow", "score"), "score", "confidence", "Review: explain"),
+    ),
+    Number(
+        "member-score",
+        "trust in a set of labels: an average that weighs the least trusted class most",
+        "score = Σ wⱼ t₍ⱼ₎ / Σ wⱼ,  wⱼ = 0.4ʲ,  t₍₀₎ ≤ t₍₁₎ ≤ … the eight least trusted classes",
+        "curation.tasks.multilabel:join_trust",
+        2,
+        ("Review: explain",),
+    ),
+    Number(
+        "member-trust",
+        "chance that a label set says right whether one class is there",
+        "t = a / (a + b),  q = sigmoid(bias + slope · logit p);  "
+        "given: a = (1 − missed) q, b = added (1 − q);  not given: a = (1 − added)(1 − q), b = missed q",
+        "curation.tasks.member_noise:MemberNoise.trust",
+        3,
+        ("Review: explain",),
+    ),
+    Number(
+        "probabilities",
+        "out-of-sample probabilities of the classes",
+        "p[c] = exp(z[c]) / Σ exp(z),  z[c] = curve(stretch[c] · s[c])",
+        f"{QUALITY}.probe:Probe.probabilities",
+        2,
+        ("Review: bars", "Review: likely classes"),
+    ),
+    Number(
+        "out-of-sample-score",
+        "score of its label by the model fitted without it",
+        "s = (f − h y) / (1 − h) + share · votes",
+        f"{QUALITY}.probe:Probe.out_of_group",
+        2,
+        ("Review: explain",),
+    ),
+    Number(
+        "second-opinion",
+        "probability of its label, mixed of two models",
+        "p ∝ probe^(1 − w) · second^w, over all classes",
+        f"{QUALITY}.second_opinion:mix",
+        2,
+        ("Review: explain",),
+    ),
+    Number(
+        "leverage",
+        "how strongly its own label pulls the model's answer about it",
+        "h = xᵀ (XᵀX + λI)⁻¹ x = (f − s₋ᵢ) / (y − s₋ᵢ)",
+        f"{QUALITY}.probe:Probe.leverage",
+        2,
+        ("Review: explain",),
+    ),
+    Number(
+        "flag",
+        "whether its label is flagged",
+        "flagged = score < cut of its class, and another class is likelier, and nobody has reviewed it",
+        f"{QUALITY}.flagging:flag_labels",
+        3,
+        ("flagged", "Review: explain", "label_issues"),
+    ),
+    Number(
+        "neighbour-votes",
+        "how its nearest labelled samples are labelled",
+        "votes[c] = neighbours labelled c / neighbours",
+        "curation.features.neighbor_graph:neighbour_rows",
+        1,
+        ("Review: reason", "Review: neighbours"),
+    ),
+    Number(
+        "queue-place",
+        "its place in the queue of doubted labels",
+        "place = labels that people contradict each other about + labels not reviewed that score lower + 1",
+        "curation.review.queue:order_queue",
+        1,
+        ("rank",),
+    ),
+    Number(
+        "issue",
+        "score of an issue: 0 is worst, 1 is nothing found",
+        "an issue is listed where score < threshold of its kind",
+        "curation.issues.finders:find_issues",
+        None,
+        (*fields_of("Issue", "score"), "issues", "NAME_KIND_score"),
+    ),
+    Number(
+        "outlier",
+        "how far it lies from its nearest neighbours",
+        "score = exp(−max(z, 0) / 4),  z = (d − median d) / (1.4826 · median |d − median d|)",
+        "curation.issues.outliers:score_outliers",
+        None,
+        ("issues: outlier",),
+    ),
+    Number(
+        "near-duplicate",
+        "how unlike its nearest copy it is",
+        "score = 1 − likeness",
+        "curation.issues.duplicates:find_near_duplicates",
+        None,
+        (*fields_of("DuplicateGroup", "alike"), "duplicate_group", "issues: near_duplicate"),
+    ),
+    Number(
+        "leakage",
+        "its distance from a sample of a split that judges it",
+        "score = distance of the two; 0 where they are equal",
+        "curation.issues.leakage:match_leaks",
+        None,
+        ("issues: leakage",),
+    ),
+    Number(
+        "picture-quality",
+        "how its picture looks, as CleanVision scores it",
+        "dark = brightness_perc_99;  light = 1 − brightness_perc_5;  low_information = min(1, 0.1 entropy);  "
+        "blurry = min(1, b + g), b = 1 − exp(−0.01 blurriness), "
+        "g = 1 − exp(−0.01 blurriness_grayscale_std), 0 where g ≤ 0.18;  odd_aspect_ratio = shorter / longer side",
+        "curation.issues.image_quality:score_images",
+        None,
+        ("issues: dark, light, blurry, low_information, odd_aspect_ratio", *PICTURE),
+    ),
+    Number(
+        "cluster",
+        "likeness to the centre of its cluster",
+        "cosine = v · centre, of unit vectors; its cluster is the one of the nearest centre",
+        "curation.slicing.clusters:kmeans",
+        6,
+        ("cluster", "Map: colours"),
+    ),
+    Number(
+        "similarity",
+        "likeness to the samples that were asked for: 1 as they are, 0 as all are",
+        "similarity = (v − mean) · w / ((mean of those asked for − mean) · w),  w = Fisher's discriminant of them "
+        "against all;  to words, the cosine;  distance = that of unit vectors to the nearest of them",
+        "curation.selection.similarity:score_similarity",
+        6,
+        (*fields_of("SimilarRow", "score distance"), "similarity"),
+    ),
+    Number(
+        "influence",
+        "what val labels would gain in log-odds without one train label",
+        "influence = −m · A⁻¹x (y − p) / (1 − h), m = how the margins of the val labels weigh each score; "
+        "and what its vote as a neighbour adds",
+        f"{QUALITY}.influence:influence",
+        2,
+        (*fields_of("QueueRow", "influence"), "Browse: which labels made this mistake"),
+    ),
+    Number(
+        "suggestion",
+        "probability of the class suggested for a pool sample; the share of val's variance that a label takes off",
+        "fall = w (zᵀBx)² / (1 + w xᵀBx), summed over val;  w = 1 − Σ p², B = (Xᵀ w X + λI)⁻¹",
+        "curation.selection.active_learning:choose_samples",
+        6,
+        fields_of("Suggested", "score"),
+    ),
+    Number(
+        "disagreement",
+        "how far two models differ about a sample, less chance in training",
+        "score = distance between the models − distance between seeds of one model",
+        "curation.predictions.model_disagreement:compare_recipes",
+        5,
+        fields_of("Disagreement", "score"),
+    ),
+    Number(
+        "map-place",
+        "where it lies on the map: near is alike",
+        "x, y = its two first principal components, each scaled to spread 1;  UMAP where there are many samples",
+        "curation.features.projection:principal_components",
+        None,
+        fields_of("Place", "x y"),
+    ),
+)
