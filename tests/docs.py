@@ -34,6 +34,7 @@ STORY = (
 WINDOWS = ("app", "docs", "fiftyone", "mcp")  # verbs that stay open: read, and not run
 DEMO = re.compile(r"make demo\n```\n.*?```text\n(.*?)```", re.S)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
+PRINTS = re.compile(r"prints:\s*\Z")  # stands between a block of Python and what it prints
 SAVED = re.compile(r"Save this as `([^`]+)`[^`]*\Z")
 # which verdict stands first, and what it would take, hangs on the training's arithmetic
 TRAINED = {"experiment", "compare", "gate"}
@@ -62,6 +63,7 @@ class Block(NamedTuple):
     language: str
     text: str
     file: str  # where the page says to save it, or ""
+    printed: bool = False  # whether it is what the block before it prints
 
 
 def list_pages() -> list[str]:
@@ -77,8 +79,10 @@ def list_blocks(text: str) -> list[Block]:
     """The blocks of a page, in their order."""
     out = []
     for found in BLOCK.finditer(text):
-        saved = SAVED.search(text[: found.start()].rstrip()[-300:])
-        out.append(Block(found[1], found[2], saved[1] if saved else ""))
+        before = text[: found.start()].rstrip()[-300:]
+        saved = SAVED.search(before)
+        printed = found[1] == "text" and bool(PRINTS.search(before))
+        out.append(Block(found[1], found[2], saved[1] if saved else "", printed))
     return out
 
 
@@ -137,8 +141,10 @@ def play(page: str, folder: Path, truth: dict[str, str]) -> Iterator[tuple[str, 
 
     Yields (command, what the page shows, what was printed) of all that shows something.
     """
-    text = read_page(page)
+    text, said = read_page(page), ""
     for block in list_blocks(text):
+        if block.printed:
+            yield "python block", block.text, said
         if block.language in ("text", "json"):
             continue
         if block.language == "toml":
@@ -148,7 +154,7 @@ def play(page: str, folder: Path, truth: dict[str, str]) -> Iterator[tuple[str, 
             group = group_of(block.file) if plug_in_group(text) else ""
             save_module(folder, Path(block.file).name, block.text, group)
         elif block.language == "python":
-            run_command([sys.executable, "-c", block.text], folder)
+            said = run_command([sys.executable, "-c", block.text], folder)
         elif block.language == "sh":
             for line in block.text.replace("\\\n", " ").splitlines():
                 run_line(line, folder, truth)
