@@ -88,7 +88,8 @@ def test_the_tutorial_is_the_loop_in_six_commands():
         b.text for b in list_blocks(read_page("docs/tutorial.md")) if b.language == "console"
     ]
     verbs = [line.split()[2] for line in "".join(console).splitlines() if line.startswith("$ ")]
-    assert verbs == ["import", "scan", "queue", "edit", "commit", "experiment"]
+    loop = ["import", "scan", "queue", "edit", "commit", "experiment"]
+    assert verbs == loop * 2, "once where a gain shows, once where none does"
 
 
 @pytest.mark.parametrize("page", ALL)
