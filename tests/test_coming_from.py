@@ -43,4 +43,6 @@ def test_our_names_are_ours(page):
     named = re.findall(r"`bench\.(\w+)", read_page(page))
     assert [name for name in named if not hasattr(assay.Bench, name)] == []
     rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", read_page(page), re.M)[1:]
-    assert len(rows) > 10 and all("`" in row[2] or "page" in row[2] or "[" in row[2] for row in rows)
+    assert len(rows) > 10 and all(
+        "`" in row[2] or "page" in row[2] or "[" in row[2] for row in rows
+    )
