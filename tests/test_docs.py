@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -143,6 +144,17 @@ def test_links_hold(page):
         file = (ROOT / page).parent / path if path else ROOT / page
         assert file.exists(), link
         assert not anchor or anchor in anchors(file.read_text()), link
+
+
+@pytest.mark.parametrize("page", [*ALL, *MORE])
+def test_addresses_elsewhere_have_the_form_of_one(page):
+    """Nothing is fetched: a host with a dot, no blank, no mark of the sentence behind it."""
+    prose = re.sub(r"^```.*?^```$", "", read_page(page), flags=re.S | re.M)
+    prose = re.sub(r"`[^`\n]*`", "", prose)
+    for address in re.findall(r"https?://[^\s)\]>\"']+", prose):
+        parts = urlsplit(address)
+        assert re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?", parts.netloc), address
+        assert not address.endswith((".", ",", ";", ":")), address
 
 
 def test_the_readme_is_short():
