@@ -29,6 +29,7 @@ def test_the_tool_has_each_name(root):
 def test_the_page_says_which_version_was_looked_at(root):
     version, _ = ask_tool(root, [])
     assert version in read_page(f"docs/coming-from/{root}.md")
+    assert f"installed {version}" in read_page("docs/explanation/other-tools.md")
 
 
 def test_a_name_that_is_not_there_is_seen():
