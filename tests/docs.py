@@ -34,6 +34,7 @@ STORY = (
 WINDOWS = ("app", "docs", "fiftyone", "mcp")  # verbs that stay open: read, and not run
 DEMO = re.compile(r"make demo\n```\n.*?```text\n(.*?)```", re.S)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
+PRINTS = re.compile(r"prints:\s*\Z")  # stands between a block of Python and what it prints
 SAVED = re.compile(r"Save this as `([^`]+)`[^`]*\Z")
 # which verdict stands first, and what it would take, hangs on the training's arithmetic
 TRAINED = {"experiment", "compare", "gate"}
@@ -63,6 +64,7 @@ class Block(NamedTuple):
     language: str
     text: str
     file: str  # where the page says to save it, or ""
+    printed: bool = False  # whether it is what the block before it prints
 
 
 def list_pages() -> list[str]:
@@ -78,8 +80,10 @@ def list_blocks(text: str) -> list[Block]:
     """The blocks of a page, in their order."""
     out = []
     for found in BLOCK.finditer(text):
-        saved = SAVED.search(text[: found.start()].rstrip()[-300:])
-        out.append(Block(found[1], found[2], saved[1] if saved else ""))
+        before = text[: found.start()].rstrip()[-300:]
+        saved = SAVED.search(before)
+        printed = found[1] == "text" and bool(PRINTS.search(before))
+        out.append(Block(found[1], found[2], saved[1] if saved else "", printed))
     return out
 
 
@@ -125,6 +129,7 @@ def make_cells(folder: Path) -> dict[str, str]:
 def make_solar_cells(folder: Path) -> dict[str, str]:
     from assay.pipelines.simulation import example_data
 
+    example_data.make_weak_labels(folder / "demo")
     return example_data.make_solar_cells(folder / "demo")[1]
 
 
@@ -138,8 +143,11 @@ def play(page: str, folder: Path, truth: dict[str, str]) -> Iterator[tuple[str, 
 
     Yields (command, what the page shows, what was printed) of all that shows something.
     """
-    text = read_page(page)
+    text, said = read_page(page), ""
     for block in list_blocks(text):
+        if block.printed:  # its last lines: libraries print their own before
+            shown = len(block.text.splitlines())
+            yield "python block", block.text, "\n".join(said.splitlines()[-shown:])
         if block.language in ("text", "json"):
             continue
         if block.language == "toml":
@@ -149,7 +157,7 @@ def play(page: str, folder: Path, truth: dict[str, str]) -> Iterator[tuple[str, 
             group = group_of(block.file) if plug_in_group(text) else ""
             save_module(folder, Path(block.file).name, block.text, group)
         elif block.language == "python":
-            run_command([sys.executable, "-c", block.text], folder)
+            said = run_command([sys.executable, "-c", block.text], folder)
         elif block.language == "sh":
             for line in block.text.replace("\\\n", " ").splitlines():
                 run_line(line, folder, truth)
@@ -186,6 +194,8 @@ def run_line(line: str, folder: Path, truth: dict[str, str]) -> str:
         case ["assay" | ".venv/bin/assay", verb, *_] if verb in WINDOWS:
             check_command(words[1:])
             return ""
+        case ["assay", "demo", *_]:  # the stage has its tables
+            check_command(words[1:])
         case ["assay" | ".venv/bin/assay", verb, *rest]:
             if verb == "edit" and rest[0].endswith(".csv"):
                 fill_in(folder / rest[0], truth)
@@ -203,7 +213,9 @@ def run_line(line: str, folder: Path, truth: dict[str, str]) -> str:
         case ["python" | ".venv/bin/python", "-m", module, *_]:
             file = ROOT / module.replace(".", "/")
             assert file.with_suffix(".py").exists() or (file / "__main__.py").exists(), line
-        case ["pip", "install", what]:
+        case ["python3", "-m", "venv", *_] | ["pip", "wheel", *_]:
+            pass
+        case ["pip", "install", what, *_]:
             extras = re.findall(r"\[(.*)\]", what)
             known = (ROOT / "pyproject.toml").read_text()
             assert all(f"\n{e} = [" in known for e in ",".join(extras).split(",") if e), line
@@ -230,6 +242,7 @@ def run_assay(line: str, folder: Path) -> str:
 def run_command(command: list[str], folder: Path) -> str:
     """What a command prints in a folder; AssertionError where it ends with anything but 0."""
     more = dict(ASSAY_ENGINE=ENGINE, COLUMNS="160", PYTHONPATH=str(folder))
+    more |= dict(FIFTYONE_DATABASE_DIR=str(folder / ".fiftyone"), FIFTYONE_DO_NOT_TRACK="true")
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, env=os.environ | more
     )

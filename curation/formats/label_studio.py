@@ -88,7 +88,7 @@ class LabelStudio:
         )
 
     def write(self, folder: Path, export: Export) -> None:
-        """Write tasks.json with annotations and predictions, and the labeling config.
+        """Write tasks.json with annotations and predictions, and the labelling config.
 
         Images that lie in other files are taken along, others with `copy` alone.
         """
@@ -109,7 +109,7 @@ def find_file(path: Path) -> Path:
 
 
 def is_exported(path: Path) -> bool:
-    """Tell whether Assay wrote the tasks, and the labeling config beside them."""
+    """Tell whether Assay wrote the tasks, and the labelling config beside them."""
     return (path.parent / "assay.json").is_file()
 
 

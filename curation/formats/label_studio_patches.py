@@ -50,7 +50,7 @@ def plan_task_patch(path: Path, name: str, file: TaskFile, changes: pd.DataFrame
         if file.control is None:
             raise UserError(
                 f"expected choices in {path.name} to say {label}, found none",
-                "use --format label-studio: it writes tasks with a labeling config",
+                "use --format label-studio: it writes tasks with a labelling config",
             )
         voted += len(task.answers) > 1
         new.append((task, label))

@@ -70,7 +70,7 @@ class TaskFile:
 def read_tasks(rows: list, options: ImportOptions, name: str, several: bool = False) -> TaskFile:
     """Read the tasks of a parsed export.
 
-    several: its labeling config lets people choose several classes; so it is, too, where somebody did. UserError where
+    several: its labelling config lets people choose several classes; so it is, too, where somebody did. UserError where
     the answers are no classes of an image.
     """
     several = several or options.multilabel

@@ -1,4 +1,4 @@
-"""Write a version as tasks for Label Studio, with its labeling config."""
+"""Write a version as tasks for Label Studio, with its labelling config."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def make_results(label: str, export: Export) -> list[dict[str, Any]]:
 
 
 def make_config(classes: list[str], several: bool = False) -> str:
-    """Make the labeling config: an image and one choice of the classes, or several."""
+    """Make the labelling config: an image and one choice of the classes, or several."""
     how = "multiple" if several else "single"
     choices = "".join(f"    <Choice value={quoteattr(name)}/>\n" for name in classes)
     return (

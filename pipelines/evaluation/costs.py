@@ -86,7 +86,7 @@ def measure_costs(
 
 
 def summarize_effort(reviews: pd.DataFrame) -> dict:
-    """Summarize what reviews (batch, sample, who, seconds) took.
+    """Summarise what reviews (batch, sample, who, seconds) took.
 
     Returns dict decisions, samples, timed (reviews that carry seconds), seconds (their sum),
     minutes (of all; None with a reason where none is timed), estimated (None, or what the reviews

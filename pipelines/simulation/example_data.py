@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from assay.curation.system import permissions
 from assay.curation.system.extras import require
 
 NAMES = np.array(["functional", "defective"])
+ANSWERS = "experts.csv"  # what a reader of the tutorial, who is no expert, reviews by
 KNOWN, THUMBNAIL = 40, 16  # cells that the weak labeller was shown, and pixels a side that it sees
 
 
@@ -126,14 +128,21 @@ def nearest_thumbnails(cells: SolarCells, rows: np.ndarray, known: np.ndarray) -
 def write_solar_cells(
     cells: SolarCells, manifest: Path, split: np.ndarray, label: np.ndarray
 ) -> tuple[Path, dict[str, str]]:
-    """Write the manifest, test with the experts' labels; see make_solar_cells."""
+    """Write the manifest, test with the experts' labels, and their answers; see make_solar_cells."""
     label = np.where(split == "test", cells.truth, label)
     permissions.make_folder(manifest.parent)
     link = manifest.with_name("images")
     if not link.is_symlink():
         link.symlink_to(cells.root / "images")
-    with open(manifest, "w", newline="", opener=permissions.opener) as f:
-        out = csv.writer(f)
-        out.writerow(["id", "path", "label", "split", "module"])
-        out.writerows(zip(cells.paths, cells.paths, label, split, cells.module))
+    header = ["id", "path", "label", "split", "module"]
+    write_rows(manifest, header, zip(cells.paths, cells.paths, label, split, cells.module))
+    write_rows(manifest.with_name(ANSWERS), ["id", "label"], zip(cells.paths, cells.truth))
     return manifest, dict(zip(cells.paths, cells.truth))
+
+
+def write_rows(file: Path, header: list[str], rows: Iterable[tuple]) -> None:
+    """Write a CSV that its owner alone may read."""
+    with open(file, "w", newline="", opener=permissions.opener) as f:
+        out = csv.writer(f)
+        out.writerow(header)
+        out.writerows(rows)
