@@ -21,7 +21,7 @@ TERMS = """abstain, agreement, architecture, audit, average precision, balanced 
 # verbs that are no nouns of ours, or whose everyday sense is meant
 EVERYDAY = set(
     """app assign blame card check classes compare demo diff disagreements docs duplicates estimate experiment
-    export fiftyone gc import label map mcp merge redo relocate report restore revert similar status
+    explain export fiftyone gc import label lesson map mcp merge redo relocate report restore revert similar status
     suggest undo""".split()
 )
 

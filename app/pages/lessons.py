@@ -42,7 +42,7 @@ def choose_lesson(lessons: list[Lesson]) -> Lesson:
             on_click=st.query_params.update,
             args=(dict(lesson=lesson.name),),
         )
-        st.caption(f"About {lesson.minutes} minutes. {lesson.claim}")
+        st.caption(f"{lesson.minutes} minutes to read. {lesson.claim}")
     return chosen
 
 

@@ -45,7 +45,7 @@ def show_list(args: argparse.Namespace) -> None:
     """Print the lessons, a paragraph each."""
     lessons = list_lessons()
     for lesson in lessons:
-        print_line(args, f"{lesson.number}  {lesson.title} (about {lesson.minutes} min)")
+        print_line(args, f"{lesson.number}  {lesson.title} ({lesson.minutes} min to read)")
         print_line(args, f"   {lesson.claim}")
     rows = [
         dict(number=x.number, name=x.name, title=x.title, minutes=x.minutes, claim=x.claim)

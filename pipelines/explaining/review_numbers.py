@@ -22,7 +22,7 @@ def unsure_sentences(unsure: int) -> list[str]:
 
 
 def read_review(bench: Bench) -> dict:
-    """Summarize the reviews of a bench as it stands: see progress.summarize_reviews."""
+    """Sum up the reviews of a bench as it stands: see progress.summarize_reviews."""
     state, population = read_reviewed(bench)
     return progress.summarize_reviews(bench, state, population)
 

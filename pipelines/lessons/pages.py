@@ -61,7 +61,7 @@ def describe_use(lesson: Lesson) -> str:
     """Say how to run a lesson oneself."""
     asked = lesson.number or lesson.path
     return (
-        f"About {lesson.minutes} minutes. `assay lesson {asked}` runs it in a terminal, "
+        f"{lesson.minutes} minutes to read. `assay lesson {asked}` runs it in a terminal, "
         f"`assay lesson {asked} --notebook lesson.ipynb` writes it as a notebook. Its source is "
         f"[{lesson.name}.py]({lesson.name}.py)."
     )
