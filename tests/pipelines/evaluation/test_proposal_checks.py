@@ -181,3 +181,15 @@ def test_what_nobody_can_measure_is_merged_only_where_the_policy_says_so(tmp_pat
     assert merged.edits == 3, "a tag since is no edit of the label"
     (gain,) = [c for c in judgement["checks"] if c["check"] == "gain"]
     assert gain["passed"] and "nothing was measured" in gain["reason"]
+
+
+def test_tags_beside_labels_are_in_no_measurement_and_in_no_control(scanned):
+    state, truth = scanned.state(), truth_of(scanned)
+    rows = state[state.keep & (state.split == "train") & (state.label != truth)].index[:4]
+    labels = pd.DataFrame(dict(sample=rows[:3], label=truth[rows[:3]].to_numpy(object)))
+    tags = pd.DataFrame(dict(sample=rows, tag="odd"))
+    for name, parts in (("p1", [labels]), ("p2", [labels, tags])):
+        scanned.propose(name, pd.concat(parts, ignore_index=True).astype(object), "ann")
+    one, two = (check_proposal(scanned, name, "bob")["measured"] for name in ("p1", "p2"))
+    assert one["train"] == two["train"] == two["control"]["changes"] == 3
+    assert one["gain"]["estimate"] == two["gain"]["estimate"]
