@@ -739,6 +739,7 @@ class Bench(curation.Bench):
         plan: dict | str | Path | None = None,
         path: str | Path | None = None,
         *,
+        question: str | None = None,
         jobs: int | None = None,
         engine: str = "local",
         address: str | None = None,
@@ -748,15 +749,16 @@ class Bench(curation.Bench):
         """Train what a plan asks for and is missing, and report it.
 
         plan: a dict or a TOML file; None: the first version against HEAD, see plan.default_plan. path: of the page.
-        jobs: runs at once. engine, address: as of scan. Raises Unfinished, after the report, where networks failed.
+        question: "end-to-end" plans what answers it, in place of a plan. jobs: runs at once. engine, address: as of
+        scan. Raises Unfinished, after the report, where networks failed.
         """
         from assay.pipelines.experiments import run
-        from assay.pipelines.experiments.plan import default_plan, store_plan
+        from assay.pipelines.experiments.plan import store_plan
 
-        asked = default_plan(self) if plan is None else check_given_plan(plan)
+        say = self._printer(progress)
+        asked = self._find_plan(plan, question, say)
         unfinished = None
         with progress_bar("training", progress) as step:
-            say = self._printer(progress)
             try:
                 run.run_plan(
                     self, asked, say, step, jobs, False, patience, engine=engine, address=address
@@ -845,25 +847,32 @@ class Bench(curation.Bench):
         question: "end-to-end" plans what answers it, in place of a plan: see questions.plan_question.
         """
         from assay.pipelines.experiments import plan_template, run
-        from assay.pipelines.experiments.plan import default_plan, read_plan
+        from assay.pipelines.experiments.plan import read_plan
+
+        wanted = plan is not None or question
+        asked = self._find_plan(plan, question, self._printer()) if wanted or path is None else None
+        if path is not None:
+            return read_plan(plan_template.write_plan(self, path, asked))
+        run.run_plan(self, asked, self._printer(), dry=True)
+        return asked
+
+    def _find_plan(self, plan: dict | str | Path | None, question: str | None, say: Tell) -> dict:
+        """Find the plan that is meant: one that is given, a question's, or the default."""
+        from assay.pipelines.experiments.plan import default_plan
         from assay.pipelines.experiments.questions import plan_question
 
         if plan is not None and question:
             raise UserError("expected a plan or a question, found both", "leave one of them out")
         if question:
-            plan = plan_question(self, question, self._printer())
-        if path is not None:
-            given = check_given_plan(plan) if plan is not None else None
-            return read_plan(plan_template.write_plan(self, path, given))
-        asked = default_plan(self) if plan is None else check_given_plan(plan)
-        run.run_plan(self, asked, self._printer(), dry=True)
-        return asked
+            return plan_question(self, question, say)
+        return default_plan(self) if plan is None else check_given_plan(plan)
 
     def start_experiment(
         self,
         plan: str | Path | None = None,
         path: str | Path | None = None,
         *,
+        question: str | None = None,
         jobs: int | None = None,
         patience: float = PATIENCE,
     ) -> dict:
@@ -872,13 +881,14 @@ class Bench(curation.Bench):
         plan: a TOML file; None: the first version against HEAD. bench.runs() lists what is done. See `experiment`.
         """
         from assay.pipelines.experiments import run
-        from assay.pipelines.experiments.plan import default_plan
 
-        asked = default_plan(self) if plan is None else check_given_plan(plan)
+        asked = self._find_plan(plan, question, self._printer())
         run.prepare_cells(self, asked)  # what is wrong with it is said here, not in a log
         page = Path(path or self.path / "report.html").absolute()
         more = ["--jobs", jobs] if jobs else []
-        pid, log = run.detach_run(self, plan, ["-o", page, "--patience", patience, *more])
+        pid, log = run.detach_run(
+            self, asked if question else plan, ["-o", page, "--patience", patience, *more]
+        )
         return dict(pid=pid, log=log, report=page)
 
     def compare(

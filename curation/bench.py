@@ -550,7 +550,8 @@ class Bench(Store):
     def set_proposal_policy(self, changed: dict[str, Any], who: str = "") -> dict:
         """Change what a proposal must have before it is merged.
 
-        changed: any of approvals, margin, regression, look_at, wrong, agreement; fractions: see proposal_policy.Policy.
+        changed: any of approvals, margin, regression, measured, look_at, wrong, agreement; fractions: see
+        proposal_policy.Policy.
         """
         from assay.curation.versioning.proposal_policy import set_policy
 

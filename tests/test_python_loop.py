@@ -604,7 +604,6 @@ ELSEWHERE = {
     "clusters --rename": "bench.rename_cluster",
     "experiment --init": "bench.plan_experiment(path=...)",
     "experiment --dry-run": "bench.plan_experiment()",
-    "experiment --question": "bench.plan_experiment(question=...)",
     "experiment --detach": "bench.start_experiment()",
     "report --markdown": "Report.markdown()",
     "audit file": "answers",

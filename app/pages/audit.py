@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assay.app.server import audit_sheet
+from assay.app.ui.labeller_view import draw_labellers
 from assay.app.ui.widgets import (
     ask_reviewer,
     draw_explanation,
@@ -31,6 +32,12 @@ sheet = make_component("blind")
 
 
 def draw(bench: Bench) -> None:
+    """Draw the open sheet, or the form that begins one, and what people's decisions measure."""
+    draw_audit(bench)
+    draw_labellers(bench)
+
+
+def draw_audit(bench: Bench) -> None:
     """Draw the open sheet, or the form that begins one."""
     left, right = st.columns([5, 2], vertical_alignment="bottom")
     left.markdown("# Blind audit")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from assay.app.ui import proposal_view, tasks
+from assay.app.ui import policy_form, proposal_view, tasks
 from assay.app.ui.widgets import ask_reviewer, escape_markdown, report_result
 from assay.curation.errors import UserError
 from assay.curation.text import format_count
@@ -39,6 +39,7 @@ def draw(bench: Bench) -> None:
         )
     with st.expander("Propose changes from a file", expanded=not every):
         draw_form(bench, who)
+    policy_form.draw_policy(bench, who)
 
 
 def choose_proposal(every: list[Proposal]) -> Proposal:

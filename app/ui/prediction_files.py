@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from assay.app.ui.widgets import error_markdown, escape_markdown
 from assay.curation.errors import UserError
 from assay.curation.text import safe_name
 
@@ -34,7 +37,7 @@ def ask_files(bench: Bench) -> None:
         with st.spinner("compares"):
             out = compare_uploads(bench, first, second)
     except UserError as e:
-        st.error(f"{e.problem}. {e.hint}")
+        st.error(error_markdown(e))
     else:
         draw_answer(out)
 
@@ -61,6 +64,18 @@ def draw_answer(out: dict) -> None:
     from assay.pipelines.comparison.compare import MODEL_COLUMNS, make_model_frame
     from assay.pipelines.comparison.wording import write_lines
 
-    st.text(out["verdict"])
+    head, mark, rest = out["verdict"].partition(";")
+    st.html(f"<p><b>{escape(head)}</b>{escape(mark + rest)}</p>")
     st.dataframe(make_model_frame(out), column_order=MODEL_COLUMNS, hide_index=True)
-    st.text("\n".join([*write_lines(out), *out["notes"]]))
+    st.html(lines_html(write_lines(out)))
+    st.caption(escape_markdown(". ".join(out["notes"])))
+
+
+def lines_html(lines: Sequence[str]) -> str:
+    """Write lines that begin with a word and blanks as two columns; a word that comes again is left out."""
+    rows, last = [], ""
+    for line in lines:
+        word, text = ("", *re.split(r" {2,}", line.strip(), maxsplit=1))[-2:]
+        rows.append(f"<dt>{escape('' if word == last else word)}</dt><dd>{escape(text)}</dd>")
+        last = word
+    return f'<dl class="assay-lines">{"".join(rows)}</dl>'

@@ -20,14 +20,15 @@ from assay.curation.splits import LOCKED
 from assay.curation.text import format_count
 from assay.curation.times import show_time
 from assay.curation.versioning import proposal_votes, proposals
-from assay.curation.versioning.proposal_merge import describe_conflicts, show
-from assay.curation.versioning.proposal_policy import read_policy
+from assay.curation.versioning.proposal_merge import show
+from assay.curation.versioning.proposal_policy import describe_policy, read_policy
 from assay.pipelines.explaining.accuracy_numbers import explain_proposal_gain
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from assay.curation.storage.interface import Bench
+    from assay.curation.versioning.proposal_policy import Policy
     from assay.curation.versioning.proposals import Proposal
 
 FIRST, ACROSS = 12, 6  # pictures to look at first, and how many in a row
@@ -43,8 +44,8 @@ def draw_proposal(bench: Bench, proposal: Proposal, who: str, busy: bool) -> Non
     st.caption(describe_origin(proposal))
     if proposal.status == "open":
         st.html(cards_html(count_changes(proposal, judged)))
-        for line in describe_conflicts(judged):
-            st.caption(escape_markdown(f"conflict: {line}"))
+        st.caption(describe_requirements(proposal, policy))
+        draw_conflicts(bench, judged[judged.status == "conflict"])
     draw_kinds(judged[judged.status != "locked"])
     if proposal.status == "open":
         draw_first_looks(bench, proposal, judged, who, max(policy.look_at, FIRST))
@@ -59,6 +60,52 @@ def describe_origin(proposal: Proposal) -> str:
     source = f", from {proposal.source}" if proposal.source else ""
     return escape_markdown(
         f"{proposal.name}, {proposal.status}: opened by {proposal.who}, {show_time(proposal.opened)}{whose}{source}"
+    )
+
+
+def describe_requirements(proposal: Proposal, policy: Policy) -> str:
+    """Say what a merge takes, and where nothing was measured."""
+    text = f"A merge takes: {describe_policy(policy)}."
+    if proposal.checks:
+        return text
+    measures = (
+        "a merge measures what it takes" if policy.needs_measurement else "no merge asks for it"
+    )
+    return (
+        f"{text} **Nothing was measured of it yet**: what it gains or loses is unknown; {measures}."
+    )
+
+
+def draw_conflicts(bench: Bench, judged: pd.DataFrame) -> None:
+    """Draw the pictures of what somebody edited since: what stands, and what is asked."""
+    if not len(judged):
+        return
+    st.markdown("### In conflict")
+    st.caption(
+        f"{format_count(len(judged), 'change')} of what somebody edited since it was opened: a merge leaves them out."
+    )
+    rows = judged.head(FIRST)
+    state = bench.state(columns=["key"], samples=rows["sample"].unique())
+    figures = []
+    for row in rows.itertuples():
+        lines = [
+            f"<b>{escape(show(row.stands)[:60])}</b> stands, by {escape(str(row.last_who)[:60])}",
+            "as was asked" if row.stands == row.value else f"asked: {escape(show(row.value)[:60])}",
+        ]
+        known = row.sample in state.index
+        picture = picture_html(row.sample, state.key[row.sample]) if known else "gone"
+        figures.append(figure_html(row.sample, picture, lines))
+    st.html(f'<div class="assay-sheet">{"".join(figures)}</div>')
+    if len(judged) > len(rows):
+        st.caption(f"and {len(judged) - len(rows):,} more")
+
+
+def figure_html(sample: str, picture: str, lines: list[str]) -> str:
+    """Write a picture that leads to the sample's history, lines of HTML under it."""
+    address = page_address("history", sample=sample)
+    return (
+        f'<a href="{address}" target="_self"><figure>{picture}'
+        f"<figcaption>{'<br>'.join(lines)}</figcaption></figure></a>"
     )
 
 
@@ -133,8 +180,7 @@ def draw_change(sample: str, state: pd.DataFrame, changes: pd.DataFrame) -> None
     if state.split[sample] in LOCKED:
         lines = ["<small>of the test, locked</small>"]
     st.html(
-        f'<div class="assay-sheet"><a href="{page_address("history", sample=sample)}" target="_self">'
-        f"<figure>{picture_html(sample, key)}<figcaption>{'<br>'.join(lines)}</figcaption></figure></a></div>"
+        f'<div class="assay-sheet">{figure_html(sample, picture_html(sample, key), lines)}</div>'
     )
 
 

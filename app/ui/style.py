@@ -34,6 +34,9 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
 .assay-sheet figure { margin: 0; font-size: .8rem; overflow-wrap: anywhere; }
 .assay-sheet img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px;
   background: color-mix(in srgb, currentColor 5%, transparent); }
+.assay-lines { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; margin: .5rem 0;
+  line-height: 1.5; }
+.assay-lines dt { opacity: .8; } .assay-lines dd { margin: 0; overflow-wrap: anywhere; }
 .assay-told { max-width: 34rem; font-size: .92rem; line-height: 1.5; }
 .assay-told p { margin: 0 0 .5rem; }
 .assay-told a { color: inherit; }

@@ -105,7 +105,11 @@ def read_votes(bench: Bench) -> Votes:
     """Read what every labeller says: in the log, in proposals, and as given."""
     import pandas as pd
 
-    refuse_task(bench, "rates of labellers", "of several labels a sample there are none yet")
+    refuse_task(
+        bench,
+        "rates of labellers",
+        "what people said of each class at random: assay status; who said what: assay blame SAMPLE",
+    )
     state = bench.state()
     state = state[~state.split.isin(LOCKED)]
     with bench.connect() as con:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assay.curation.errors import UnknownName, UserError
 from assay.curation.storage.interface import Bench
+from assay.curation.text import format_count
 from assay.curation.versioning.rules import append_rule
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Policy:
     approvals: int = 1  # people, not its author, who approve a change
     margin: float | None = None  # the gain must surely not be below -margin
     regression: bool = True  # no frozen regression set may fall
+    measured: bool = True  # the gain is measured, whatever it is, before a merge
     look_at: int = 0  # random samples of it that people must have looked at
     wrong: float = 0.2  # surely fewer of its changes are wrong, by these looks
     agreement: float | None = None  # the probe surely agrees with this share, or more
@@ -29,11 +31,13 @@ class Policy:
     @property
     def needs_measurement(self) -> bool:
         """Whether any of it takes a measurement."""
-        return self.margin is not None or self.agreement is not None
+        return self.measured or self.margin is not None or self.agreement is not None
 
 
 def read_policy(bench: Bench) -> Policy:
-    """Read the policy that stands; by default one approval, and no fall of a regression set."""
+    """Read the policy that stands.
+
+    By default one approval, a measured gain that is no sure loss, and no fall of a regression set."""
     rule = bench.rules().get(RULE) or {}
     return Policy(**{f.name: rule[f.name] for f in fields(Policy) if f.name in rule})
 
@@ -51,6 +55,23 @@ def set_policy(bench: Bench, changed: dict[str, Any], who: str) -> dict:
     check_policy(policy)
     batch = None if policy == now else append_rule(bench, dict(name=RULE) | asdict(policy), who)
     return dict(batch=batch) | asdict(policy)
+
+
+def describe_policy(policy: Policy) -> str:
+    """Describe in words what is asked of a proposal."""
+    asked = [format_count(policy.approvals, "approval")]
+    if policy.margin is not None:
+        asked.append(f"a gain surely above -{100 * policy.margin:g} points")
+    else:
+        asked.append("a measured gain" if policy.measured else "no measurement")
+        asked.append("no measured loss")
+    asked += ["no regression set falls"] * policy.regression + ["nothing leaks"]
+    if policy.look_at:
+        looks = format_count(policy.look_at, "random look")
+        asked.append(f"{looks} that show surely under {policy.wrong:.0%} wrong")
+    if policy.agreement is not None:
+        asked.append(f"the probe surely agrees with {policy.agreement:.0%}")
+    return ", ".join(asked)
 
 
 def check_policy(policy: Policy) -> None:

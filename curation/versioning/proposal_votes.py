@@ -161,8 +161,9 @@ def select_rows(event: Event, samples: np.ndarray) -> np.ndarray:
 def draw_first_looks(proposal: Proposal, samples: Iterable[str], n: int) -> list[str]:
     """Draw the samples of a proposal to look at first, at random.
 
-    The draw has a name of its own, so it is drawn for nothing else, and additions do not reshuffle it."""
-    return shuffle_samples(dict.fromkeys(samples), f"proposal {proposal.uid}")[:n]
+    The draw has a name of its own, so it is drawn for nothing else. It is that of the changes: who closes a proposal
+    and opens it again does not get another sample."""
+    return shuffle_samples(dict.fromkeys(samples), f"proposal {proposal.draw}")[:n]
 
 
 def count_looks(proposal: Proposal, samples: Iterable[str], n: int) -> tuple[list[str], int, int]:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay.curation.errors import UnknownName, UserError
@@ -67,6 +68,7 @@ class Proposal:
     n_samples: int
     opened: datetime
     upto: int  # the position in the log at which it was opened
+    draw: str  # names the random order of its samples: the same for the same changes
     events: tuple[Event, ...] = ()  # all since, oldest first
 
     def select_events(self, *kinds: str) -> list[Event]:
@@ -137,7 +139,7 @@ def open_proposal(
         rows = plan_changes(bench, con, changes, new_classes)
         opened = dict(
             proposal=uid, event="open", title=title, labeller=labeller, source=source,
-            changes=len(rows), samples=rows["sample"].nunique(),
+            changes=len(rows), samples=rows["sample"].nunique(), draw=hash_changes(rows),
         )  # fmt: skip
         append_rows(bench, con, opened, who, rows=rows)
     return next(p for p in list_proposals(bench) if p.uid == uid)
@@ -160,6 +162,14 @@ def plan_changes(
             "propose what differs from what stands",
         )
     return rows.assign(was=[json.dumps(v) for v in read_slots(standing, rows)])
+
+
+def hash_changes(rows: pd.DataFrame) -> str:
+    """Hash what changes ask for, in no order.
+
+    Whoever opens the same changes again gets the same random sample to look at."""
+    asked = sorted(map(" ".join, zip(rows["sample"], rows.field, rows.value)))
+    return sha256("\n".join(asked).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def read_slots(standing: pd.DataFrame, rows: pd.DataFrame) -> list[Any]:
@@ -221,7 +231,7 @@ def find_proposals(con: duckdb.DuckDBPyConnection) -> list[Proposal]:
         elif uid not in found:
             found[uid] = Proposal(
                 f"p{len(found) + 1}", uid, about["title"], who, about["labeller"], about["source"],
-                "open", about["changes"], about["samples"], ts, seq - 1,
+                "open", about["changes"], about["samples"], ts, seq - 1, about.get("draw", uid),
             )  # fmt: skip
     return [_end(replace(p, events=tuple(later.get(p.uid, ())))) for p in found.values()]
 

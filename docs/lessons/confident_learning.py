@@ -32,7 +32,7 @@ def likely_classes(labels, probs):
 def confident_joint(labels, probs, calibrate=True):
     """Count samples by given label and likely class: (k, k)."""
     k, likely = probs.shape[1], likely_classes(labels, probs)
-    joint = np.zeros((k, k), int)
+    joint = np.zeros((k, k), int, order="F")  # sums round as cleanlab's do
     np.add.at(joint, (labels[likely >= 0], likely[likely >= 0]), 1)
     np.fill_diagonal(joint, joint.diagonal().clip(1))  # no class is without a right label
     if not calibrate:

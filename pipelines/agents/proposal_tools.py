@@ -22,6 +22,7 @@ from assay.curation.versioning.proposals import (
 )
 from assay.pipelines.agents.agent_bench import AgentBench, Answer, Arguments, to_rows
 from assay.pipelines.agents.data_marking import unescape_text
+from assay.pipelines.agents.write_limits import check_open, check_rate
 
 MOST_CHANGES = 2_000
 SOURCE = "assay mcp"
@@ -77,7 +78,10 @@ def propose_changes(agents: AgentBench, asked: Propose, agent: str) -> Answer:
     """Open a proposal in the agent's name."""
     frame = make_decisions(asked.changes)
     new = [unescape_text(name) for name in asked.new_classes]
-    made = open_proposal(agents.bench, asked.title, frame, agent, agent, SOURCE, new)
+    with agents.lock:  # of one agent's calls at once each counts the others
+        check_open(agents.bench, agent)
+        check_rate(agents.bench, len(asked.changes))
+        made = open_proposal(agents.bench, asked.title, frame, agent, agent, SOURCE, new)
     return Answer(dict(proposal=describe_proposal(made)))
 
 
@@ -97,6 +101,7 @@ def make_decisions(changes: list[Change]) -> Any:
 
 def comment_on(agents: AgentBench, asked: Comment, agent: str) -> Answer:
     """Comment on an open proposal in the agent's name."""
+    check_rate(agents.bench)
     return Answer(
         dict(
             proposal=describe_proposal(

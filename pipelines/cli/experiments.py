@@ -52,14 +52,9 @@ def run_experiment(args: argparse.Namespace) -> None:
             f"expected a folder for the report, found none at {output.parent}",
             "make it, or choose another -o",
         )
-    if args.detach and args.question:
-        raise UserError(
-            "expected --detach with a plan in a file, found --question",
-            f"assay experiment --question {args.question} --init PLAN.toml writes it",
-        )
     if args.detach:
         run.prepare_cells(bench, plan)  # what is wrong with it is said here, not in a log
-        return detach_experiment(args, bench, str(output))
+        return detach_experiment(args, bench, plan if args.question else args.plan, str(output))
     unfinished = None
     tell_listener("", 0.0, "counts what there is to train, and what it costs")
     with progress_bar("training") as step:
@@ -133,14 +128,16 @@ def write_plan(args: argparse.Namespace, bench: Bench) -> None:
     print_result(args, dict(plan=str(path)), then, schema="experiment-init")
 
 
-def detach_experiment(args: argparse.Namespace, bench: Bench, output: str) -> None:
+def detach_experiment(
+    args: argparse.Namespace, bench: Bench, plan: str | dict | None, output: str
+) -> None:
     """Start the same experiment in the background."""
     from assay.pipelines.experiments import run
 
     jobs = ["--jobs", args.jobs] if args.jobs else []
     where = ["--engine", args.engine, *(["--address", args.address] if args.address else [])]
     options = ["-o", output, "--patience", args.patience, *jobs, *where]
-    pid, log = run.detach_run(bench, args.plan, options)
+    pid, log = run.detach_run(bench, plan, options)
     print_line(args, f"experiment  runs on as process {pid}; what it says goes to {log}")
     print_result(
         args,

@@ -6,16 +6,21 @@ import argparse
 from typing import TYPE_CHECKING
 
 from assay.curation import Bench
-from assay.curation.errors import UserError
 from assay.curation.text import format_count
 from assay.pipelines.cli.output import (
     draw_table,
     open_bench,
     print_line,
     print_result,
-    progress_bar,
     save_table,
-    to_json_rows,
+)
+from assay.pipelines.cli.proposal_checks import (
+    add_policy_options,
+    change_policy,
+    check_proposal,
+    merge_proposal,
+    one_name,
+    write_markdown,
 )
 from assay.pipelines.cli.proposed_changes import read_changes
 from assay.pipelines.cli.verbs import Verbs
@@ -112,17 +117,6 @@ def show_proposal(args: argparse.Namespace, bench: Bench) -> None:
     )
 
 
-def write_markdown(args: argparse.Namespace, about: dict, judgement: dict | None = None) -> None:
-    """Write --markdown, where it was asked for."""
-    from assay.pipelines.reports import proposal_summary
-    from assay.pipelines.reports.templates import write_page
-
-    if args.markdown:
-        text = proposal_summary.write_markdown(about, judgement)
-        write_page(text.encode("utf-8", "replace"), args.markdown)
-        print_line(args, f"Markdown in {args.markdown}")
-
-
 def comment_proposal(args: argparse.Namespace, bench: Bench) -> None:
     """Say something about a proposal."""
     name, *words = args.words or [""]
@@ -160,112 +154,11 @@ def print_said(args: argparse.Namespace, bench: Bench, proposal: Proposal, done:
     print_result(args, describe(proposal), then, schema=f"proposal-{args.action}")
 
 
-def check_proposal(args: argparse.Namespace, bench: Bench) -> int:
-    """Measure a proposal, and judge it by the policy."""
-    from assay.pipelines.evaluation import proposal_checks
-    from assay.pipelines.reports import proposal_summary
-
-    name = one_name(args)
-    with progress_bar("measuring"):
-        out = proposal_checks.check_proposal(bench, name, args.who)
-    if args.markdown:
-        write_markdown(args, proposal_summary.describe_proposal(bench, name)[0], out)
-    print_checks(args, out)
-    then = f"assay proposal merge {name} -b {bench.given}"
-    if not out["passed"]:
-        then = f"assay proposal show {name} -b {bench.given}"
-    print_result(args, out, then, schema="proposal-check", passed=out["passed"])
-    return int(not out["passed"])
-
-
-def print_checks(args: argparse.Namespace, out: dict) -> None:
-    """Print each check, and what changes of the classes."""
-    for c in out["checks"]:
-        print_line(args, f"{'pass' if c['passed'] else 'FAIL'}  {c['check']}: {c['reason']}")
-    for row in (out["measured"] or {}).get("classes", [])[:12]:
-        print_line(args, f"  {row['class']}: {row['before']:,} -> {row['after']:,} in train")
-
-
-def merge_proposal(args: argparse.Namespace, bench: Bench) -> int:
-    """Merge what was approved, if the policy is met."""
-    from assay.curation.versioning.proposal_merge import describe_conflicts
-    from assay.pipelines.evaluation import proposal_checks
-
-    name = one_name(args)
-    with progress_bar("measuring"):
-        judgement, merged = proposal_checks.merge_proposal(bench, name, args.who)
-    print_checks(args, judgement)
-    if merged is None:
-        print_line(args, f"{name} is not merged: the policy is not met")
-        out = judgement | dict(batch=None, edits=0, left_out=[], rescored=False)
-        then = f"assay proposal show {name} -b {bench.given}"
-        print_result(args, out, then, schema="proposal-merge", passed=False)
-        return 1
-    edits = f"{format_count(merged.edits, 'edit')} on {format_count(merged.samples, 'sample')}"
-    print_line(args, f"{merged.batch}: {edits}")
-    for status, n in merged.left.status.value_counts().items():
-        print_line(args, f"note: {format_count(n, 'change')} left out: {status}")
-    for line in describe_conflicts(merged.left):
-        print_line(args, f"  {line}")
-    left = merged.left[["sample", "field", "value", "stands", "status", "last_who"]]
-    out = judgement | dict(
-        batch=merged.batch,
-        edits=merged.edits,
-        left_out=to_json_rows(left),
-        rescored=merged.rescored,
-    )
-    then = f"assay undo {merged.batch} -b {bench.given} takes it back"
-    print_result(args, out, then, schema="proposal-merge")
-    return 0
-
-
-def change_policy(args: argparse.Namespace, bench: Bench) -> None:
-    """Show the policy, or change what is said of it."""
-    from dataclasses import asdict
-
-    from assay.curation.versioning.proposal_policy import read_policy, set_policy
-
-    said = {n: getattr(args, n) for n in ("approvals", "look_at") if getattr(args, n) is not None}
-    for name in ("margin", "wrong", "agreement"):
-        if (value := getattr(args, name)) is not None:
-            said[name] = None if value < 0 else value / 100
-    out = (
-        set_policy(bench, said, args.who) if said else dict(batch=None) | asdict(read_policy(bench))
-    )
-    margin = (
-        "no measured loss"
-        if out["margin"] is None
-        else f"a gain surely above -{100 * out['margin']:g}"
-    )
-    agree = "" if out["agreement"] is None else f", the probe agrees with {out['agreement']:.0%}"
-    looks = (
-        f", {format_count(out['look_at'], 'random look')} that show under {out['wrong']:.0%} wrong"
-        if out["look_at"]
-        else ""
-    )
-    print_line(
-        args,
-        f"policy: {format_count(out['approvals'], 'approval')}, {margin}, no regression set falls, "
-        f"nothing leaks{looks}{agree}",
-    )
-    print_result(args, out, f"assay proposal list -b {bench.given}", schema="proposal-policy")
-
-
 def describe(proposal: Proposal) -> dict:
     """Describe a proposal without its changes."""
     from assay.pipelines.reports.proposal_summary import describe_head
 
     return describe_head(proposal)
-
-
-def one_name(args: argparse.Namespace) -> str:
-    """The one proposal that is named."""
-    if len(args.words) != 1:
-        raise UserError(
-            f"expected the name of one proposal, found {len(args.words)}",
-            f"as in: assay proposal {args.action} p1",
-        )
-    return args.words[0]
 
 
 ACTIONS = dict(
@@ -328,25 +221,4 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--looks", action="store_true", help="list the random samples to look at first (show)"
     )
-    verb.add_argument("--approvals", type=int, metavar="N", help="people who must approve (policy)")
-    verb.add_argument(
-        "--margin",
-        type=float,
-        metavar="POINTS",
-        help="the gain must surely not be below minus this (policy; -1: not asked)",
-    )
-    verb.add_argument(
-        "--look-at", type=int, metavar="N", help="random samples to look at first (policy)"
-    )
-    verb.add_argument(
-        "--wrong",
-        type=float,
-        metavar="PERCENT",
-        help="these must show that fewer are wrong (policy)",
-    )
-    verb.add_argument(
-        "--agreement",
-        type=float,
-        metavar="PERCENT",
-        help="of its labels the probe must surely say so many (policy; -1: not asked)",
-    )
+    add_policy_options(verb)

@@ -58,7 +58,9 @@ def judge_proposal(
     checks = [check_approvals(judged, policy)]
     if policy.look_at:
         checks.append(check_looks(proposal, judged, policy))
-    if measured is not None:
+    if measured is None:
+        checks.append(check_unmeasured(judged[judged.status == "approved"], policy))
+    else:
         checks += check_measured(measured, policy)
     return dict(
         proposal=proposal.name,
@@ -74,23 +76,36 @@ def judge_proposal(
 def merge_proposal(bench: Bench, name: str, who: str) -> tuple[dict, Merged | None]:
     """Merge what was approved, if the policy is met.
 
-    What it asks to be measured is measured of the approved changes alone. Returns (as check_proposal, what the merge
-    did; None where the policy is not met, and nothing changed).
+    What the policy asks to be measured, and nobody has measured yet, is measured now, of the approved changes alone.
+    Returns (as check_proposal, what the merge did; None where the policy is not met, and nothing changed).
     """
     proposals.check_person(who)
     policy = read_policy(bench)
     judged = judge_changes(bench, name, policy.approvals)
-    approved, measured = judged[judged.status == "approved"], None
-    sets = policy.regression and regression_sets.frozen_sets(bench, bench.state())
-    needs = policy.needs_measurement or bool(sets) or approved.field.isin(("keep", "split")).any()
-    if needs and len(approved):
+    approved = judged[judged.status == "approved"]
+    # what somebody has measured already counts, and is no new look
+    measured = find_measured(bench, name, approved)[1]
+    if measured is None and must_measure(bench, approved, policy):
         measured = measure_once(bench, name, approved, who)
-    else:  # what somebody has measured already counts, and is no new look
-        measured = find_measured(bench, name, approved)[1]
     judgement = judge_proposal(bench, name, judged, measured, policy)
     if not judgement["passed"]:
         return judgement, None
     return judgement, merge_changes(bench, name, who, policy.approvals)
+
+
+def must_measure(bench: Bench, approved: pd.DataFrame, policy: Policy) -> bool:
+    """Tell whether approved changes must be measured before they are merged."""
+    moving = select_moving(approved)
+    if not len(moving):
+        return False
+    if policy.needs_measurement or moving.field.isin(("keep", "split")).any():
+        return True
+    return bool(policy.regression and regression_sets.frozen_sets(bench, bench.state()))
+
+
+def select_moving(changes: pd.DataFrame) -> pd.DataFrame:
+    """Select the changes after which something else trains or judges: no tag, no confirmation."""
+    return changes[(changes.field != "tag") & (changes.value != changes.was)]
 
 
 def measure_once(bench: Bench, name: str, changes: pd.DataFrame, who: str) -> dict:
@@ -174,11 +189,27 @@ def check_looks(proposal: Proposal, judged: pd.DataFrame, policy: Policy) -> dic
     return dict(check="looks", passed=bool(high < policy.wrong), reason=why)
 
 
+def check_unmeasured(approved: pd.DataFrame, policy: Policy) -> dict:
+    """Say of a proposal that nothing was measured, and whether the policy minds."""
+    if not len(approved):
+        passed, why = not policy.needs_measurement, "no change is approved"
+    elif not len(select_moving(approved)):
+        passed, why = True, "tags and confirmations train nothing"
+    else:
+        passed, why = (
+            True,
+            "the policy asks for no measurement, so whether it gains or loses is unknown",
+        )
+    return dict(check="gain", passed=passed, reason=f"nothing was measured: {why}")
+
+
 def check_measured(measured: dict, policy: Policy) -> list[dict]:
     """Check what was measured."""
     checks = []
     if "unmeasured" in measured:
         why = f"not measured: {measured['unmeasured']}"
+        if policy.needs_measurement:
+            why += "; `assay proposal policy --no-measured` lets people merge what nobody could measure"
         return [dict(check="gain", passed=not policy.needs_measurement, reason=why)]
     checks.append(check_gain(measured, policy.margin))
     if policy.agreement is not None:

@@ -134,6 +134,7 @@ def measure_control(
     """
     import pandas as pd
 
+    changes = changes[changes.field.isin(("label", "keep"))]
     was = state.reindex(changes["sample"])
     labels = pd.DataFrame(
         dict(

@@ -79,6 +79,9 @@ def list_trained(bench: Bench, say: Tell) -> list[str]:
     if "finetune" in chosen and find_spec("efficientnet_lite_pytorch") is None:
         chosen.remove("finetune")
         say("finetune is left out: its weights are not installed (pip install 'assay[train]')")
+    if foreign := [name for name in TRAINED if name not in fit]:
+        words = f"{' and '.join(foreign)} read no {medium}s, and are left out"
+        say(f"{words}: {', '.join(chosen) or 'nothing'} learns from the {medium}s themselves")
     if not chosen:
         raise UserError(
             f"expected an architecture that reads {medium}s themselves, found none",

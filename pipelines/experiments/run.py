@@ -265,19 +265,24 @@ def train_cells(
     return failed
 
 
-def detach_run(bench: Bench, plan_file: str | Path | None, arguments: list) -> tuple[int, Path]:
+def detach_run(bench: Bench, plan: str | Path | dict | None, arguments: list) -> tuple[int, Path]:
     """Start `assay experiment` in a session of its own.
 
-    It gets a copy of the plan; without one it makes its own.
-    Comes back at once with (its pid, its log).
+    It gets a copy of the plan, a TOML file or as a dict; without one it makes its own. Comes back at once with (its
+    pid, its log).
     """
+    from assay.pipelines.experiments.plan_template import write_plan
+
     folder = bench.path / "jobs"
     permissions.make_folder(folder)
     name = f"plan-{uuid.uuid4().hex[:8]}"
     given = []
-    if plan_file:
+    if plan:
         given = [folder / f"{name}.toml"]
-        shutil.copyfile(plan_file, permissions.touch_file(given[0]))
+        if isinstance(plan, dict):
+            write_plan(bench, given[0], plan)
+        else:
+            shutil.copyfile(plan, permissions.touch_file(given[0]))
     process = tasks.start_process(
         bench, name, "assay", "experiment", *given, "-b", bench.path, *arguments
     )

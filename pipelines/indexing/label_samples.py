@@ -62,7 +62,9 @@ def label_samples(
     are left out and counted. UserError before anything is stored: for what is no label, naming the sample; where the
     function raises, crashes, or makes no step for `patience` seconds.
     """
-    refuse_task(bench, "a labeller", "of several labels a sample a labeller cannot be measured yet")
+    refuse_task(
+        bench, "a labeller", "propose its labels instead: assay proposal open FILE --labeller NAME"
+    )
     check_labeller(bench, name)
     state = bench.state().loc[chosen]
     open_ids = state.index[state.keep & ~state.split.isin(LOCKED)]

@@ -10,9 +10,9 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 from assay.curation.errors import UserError
 from assay.curation.storage.interface import Bench
@@ -39,34 +39,51 @@ def start_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
 
     It returns when the task has begun. One task of a verb can be at work on a bench at a time; UserError where one is.
     """
-    with lock_starts(bench):
-        process, file = launch_task(bench, verb, *arguments), task_file(bench, verb)
-        until = time.monotonic() + START
-        while not _has_begun(file) and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
+    process, waiter = _launch(bench, verb, *arguments)
+    waiter.join()
     return process
-
-
-@contextmanager
-def lock_starts(bench: Bench) -> Iterator[None]:
-    """Let one process start a task at a time.
-
-    Of two that come at once the second finds the task of the first.
-    """
-    permissions.make_folder(bench.path / "jobs")
-    folder = os.open(bench.path / "jobs", os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def launch_task(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
     """Start a task as `start_task` does, without waiting until it begins.
 
-    Its job is there as soon as it has begun.
+    Its job is there as soon as it has begun. Who else starts a task meanwhile waits for that.
     """
+    return _launch(bench, verb, *arguments)[0]
+
+
+def _launch(bench: Bench, verb: str, *arguments: object) -> tuple[subprocess.Popen, Thread]:
+    """Start a task; a thread holds the lock until it has begun."""
+    lock = lock_starts(bench)
+    try:
+        process = _start(bench, verb, *arguments)
+    except BaseException:
+        os.close(lock)
+        raise
+    waiter = Thread(target=_wait_for, args=(process, task_file(bench, verb), lock), daemon=True)
+    waiter.start()
+    return process, waiter
+
+
+def _wait_for(process: subprocess.Popen, file: Path, lock: int) -> None:
+    until = time.monotonic() + START
+    while not _has_begun(file) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    os.close(lock)
+
+
+def lock_starts(bench: Bench) -> int:
+    """Let one process or thread start a task at a time, until the descriptor is closed.
+
+    Of two that come at once the second finds the task of the first.
+    """
+    permissions.make_folder(bench.path / "jobs")
+    folder = os.open(bench.path / "jobs", os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    return folder
+
+
+def _start(bench: Bench, verb: str, *arguments: object) -> subprocess.Popen:
     if any(task["verb"] == verb and task["state"] == "running" for task in list_tasks(bench)):
         raise UserError(
             f"expected no other assay {verb} at work on this bench, found one",

@@ -1,9 +1,12 @@
 """Proposals in a real browser: an agent's changes, two people who look at them, a check and a merge."""
 
+import pandas as pd
 import pytest
 
 import assay
+from assay.curation.statistics import sampling
 from assay.curation.versioning import proposal_votes, proposals
+from assay.curation.versioning.proposal_policy import read_policy
 from assay.pipelines.indexing.scan import ScanOptions, scan
 from tests.helpers import bench_of, digits, silent
 
@@ -84,3 +87,50 @@ def test_a_file_is_proposed_in_the_browser_and_a_bad_one_is_refused(bench, serve
     found = proposals.read_proposal(bench, "p2")
     assert (found.who, found.labeller, found.n_changes) == ("ann", "rule: zeros", 1)
     assert bench.state().keep[sample]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_policy_is_set_conflicts_are_seen_and_what_fails_is_said(bench, server, chrome):
+    rows = bench.frame(split="train").query("label != '8'").index[:2]
+    changes = pd.DataFrame(dict(sample=rows, label="8"))
+    name = proposals.open_proposal(bench, "two eights", changes, "cleo").name
+    bench.edit(pd.DataFrame(dict(sample=rows[:1], label="9")), "zoe")
+    page = server.page(chrome, f"/proposals?who=ann&proposal={name}")
+    page.get_by_text("stands, by zoe").wait_for(timeout=60_000)
+    page.get_by_text("Nothing was measured of it yet").wait_for()
+    page.get_by_text("Policy", exact=True).click()
+    for label, text in {"Random looks": "1", "Margin": "5"}.items():
+        page.get_by_label(label).fill(text)
+        page.keyboard.press("Tab")
+    page.get_by_text("No regression set falls", exact=True).click()
+    page.get_by_role("button", name="Change the policy").click()
+    page.get_by_text("a gain surely above -5 points").first.wait_for()
+    policy = read_policy(bench)
+    assert (policy.look_at, policy.margin, policy.regression) == (1, 0.05, False)
+    assert (policy.approvals, policy.measured, policy.agreement) == (1, True, None)
+    page.get_by_role("button", name="Merge", exact=True).click()
+    page.get_by_text("is not merged").wait_for(timeout=90_000)
+    page.get_by_test_id("stAlertContentError").get_by_text("0 of 1 random sample").wait_for()
+    page.context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_audit_page_tells_who_errs_less(bench, server, chrome):
+    order = sampling.random_order(bench.state())[:40]
+    labels = bench.state().label[order]
+    for who, wrong in (("model", 25), ("zoe", 0)):
+        said = [str((int(c) + 1) % 10) if i < wrong else c for i, c in enumerate(labels)]
+        changes = pd.DataFrame(dict(sample=order, label=said))
+        if who == "model":
+            proposals.open_proposal(bench, "votes", changes, "ann", who)
+        else:
+            bench.edit(changes, who)
+    page = server.page(chrome, "/audit?who=ann")
+    page.get_by_text("Show how often each errs").click(timeout=60_000)
+    page.get_by_text("is the better annotator").wait_for(timeout=60_000)
+    found = bench.compare_labellers("model", "given labels")
+    assert found["n"] == 40 and found["high"] < 0
+    page.get_by_text(found["verdict"], exact=True).wait_for()
+    page.context.close()

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.proposals
 
-The bench is not scanned, so the probe is not asked: its scores are read where a scan has left them."""
+The bench is not scanned, so the probe is not asked, and the policy is to merge without a measurement."""
 
 import tempfile
 import time
@@ -24,6 +24,7 @@ def measure(bench):
     frame = bench.frame()
     frame = frame[frame.split.isin(("train", "val"))].head(CHANGES)
     rng, took = np.random.default_rng(0), {}
+    bench.set_proposal_policy(dict(measured=False), "ann")
     label = [f"class{i}" for i in rng.integers(0, 10, len(frame))]
     changes = pd.DataFrame(dict(sample=frame.index, label=label, why="the model said so"))
     steps = {

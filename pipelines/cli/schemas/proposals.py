@@ -135,6 +135,7 @@ class ProposalPolicy(Output):
     approvals: int = says("people who must approve a change, not its author")
     margin: float | None = says("the gain must surely not be below minus this; null: not asked")
     regression: bool = says("whether frozen regression sets may not fall")
+    measured: bool = says("whether the gain must be measured before a merge")
     look_at: int = says("random samples that people must have looked at")
     wrong: float = says("the share wrong that these must exclude")
     agreement: float | None = says("the least share the probe agrees with; null: not asked")

@@ -10,6 +10,7 @@ from assay.curation.versioning import proposals
 from assay.curation.versioning.proposal_merge import merge_changes
 from assay.curation.versioning.proposal_votes import (
     approve_proposal,
+    draw_first_looks,
     judge_changes,
     reject_proposal,
 )
@@ -194,3 +195,21 @@ def test_what_stands_in_a_sample_that_was_locked_since_is_not_shown(tmp_path):
     about, _ = describe_proposal(bench, "p1")
     shown = [*about["conflicts"], *about["people"]["rows"], *about["probe"]["rows"]]
     assert {row["sample"] for row in shown} == {other}
+
+
+def test_the_same_changes_opened_again_draw_the_same_random_sample(tmp_path):
+    bench = digits_bench(300, tmp_path)
+    rows = relabel(pick(bench, 60), "8")
+    rows = rows[rows["sample"].map(bench.state().label) != "8"]
+    other = rows.assign(label=["9", *rows.label[1:]])
+    drawn = []
+    for title, frame in (("one", rows), ("two", rows.iloc[::-1]), ("three", other)):
+        made = proposals.open_proposal(bench, title, frame, "ann")
+        drawn.append(draw_first_looks(made, made_of(bench, made.name), 12))
+        proposals.close_proposal(bench, made.name, "ann")
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def made_of(bench, name):
+    """The samples that a proposal changes, in its own order."""
+    return proposals.read_changes(bench, name)["sample"]

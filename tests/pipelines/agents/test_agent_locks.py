@@ -5,15 +5,18 @@ import json
 import os
 import signal
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from assay.pipelines.agents import write_limits
 from assay.pipelines.agents.agent_bench import AgentBench
 from assay.pipelines.agents.tools import TOOLS, call_tool
+from assay.pipelines.agents.write_limits import OPEN
 from tests.helpers import audit_of, bench_of, copied, digits
-from tests.mcp_clients import data_of, http_server, over_http
+from tests.mcp_clients import data_of, http_server, over_http, over_stdio
 
 QUERIES = [
     "select split, label, suggestion, score, issues, reviewed, count(*) n from samples group by all order by all",
@@ -213,33 +216,88 @@ def test_hostile_changes_are_refused_whole(scanned, tmp_path):
     assert not bench.proposals() and bench.state().equals(state)
 
 
-@pytest.mark.slow
-def test_ten_clients_at_once_lose_no_proposal(scanned, tmp_path):
-    bench = copied(scanned, tmp_path)
+async def propose_in_turns(client, number, train):
+    """Look and propose three times in one client's name."""
+    for turn in range(3):
+        found = await client.call_tool("find_samples", dict(where="flagged", limit=5))
+        assert not found.is_error
+        change = dict(sample=train[3 * number + turn], keep=False)
+        answer = await client.call_tool(
+            "propose_changes", dict(title=f"{number}.{turn}", changes=[change])
+        )
+        assert data_of(answer)["proposal"]["title"] == f"{number}.{turn}"
+
+
+def run_ten(bench, connect):
+    """Ten clients at once; their proposals are all there, each in its client's name."""
     state = bench.state()
     train = state.index[state["split"] == "train"]
 
-    async def work(printed, number):
-        async with over_http(printed, f"client {number}") as client:
-            for turn in range(3):
-                found = await client.call_tool("find_samples", dict(where="flagged", limit=5))
-                assert not found.is_error
-                change = dict(sample=train[3 * number + turn], keep=False)
-                given = dict(title=f"{number}.{turn}", changes=[change])
-                answer = await client.call_tool("propose_changes", given)
-                assert data_of(answer)["proposal"]["title"] == f"{number}.{turn}"
+    async def work(number):
+        async with connect(f"client {number}") as client:
+            await propose_in_turns(client, number, train)
 
-    async def all_of_them(printed):
-        await asyncio.gather(*(work(printed, n) for n in range(10)))
+    async def all_of_them():
+        await asyncio.gather(*(work(n) for n in range(10)))
 
-    with http_server(bench) as printed:
-        asyncio.run(all_of_them(printed))
+    asyncio.run(all_of_them())
     found = bench.proposals()
     assert sorted(p.title for p in found) == sorted(f"{n}.{t}" for n in range(10) for t in range(3))
     assert {(p.who, p.title[0]) for p in found} == {
         (f"agent:client {n}", str(n)) for n in range(10)
     }
     assert bench.state().equals(state) and not bench.check()
+
+
+@pytest.mark.slow
+def test_ten_clients_at_once_lose_no_proposal(scanned, tmp_path):
+    bench = copied(scanned, tmp_path)
+    with http_server(bench) as printed:
+        run_ten(bench, lambda name: over_http(printed, name))
+
+
+@pytest.mark.daily
+@pytest.mark.slow
+def test_ten_clients_with_a_server_each_lose_no_proposal(scanned, tmp_path):
+    bench = copied(scanned, tmp_path)
+    run_ten(bench, lambda name: over_stdio(bench, name, read_timeout_seconds=120))
+
+
+def test_an_agent_leaves_no_more_open_proposals_than_people_can_read(scanned, tmp_path):
+    bench = copied(scanned, tmp_path)
+    agents, train = AgentBench(bench), bench.frame(split="train").index
+
+    def propose(agent, n=1):
+        changes = [dict(sample=sample, keep=False) for sample in train[:n]]
+        return call_tool(agents, "propose_changes", dict(title="t", changes=changes), agent)
+
+    assert not any(propose("agent:x").failed for _ in range(OPEN))
+    before = bench.rows("select max(seq) from edits")
+    refused = propose("agent:x")
+    assert refused.failed and "20 open proposals" in refused.told["data"]["problem"]
+    assert bench.rows("select max(seq) from edits") == before
+    assert not propose("agent:y").failed, "of one agent"
+    bench.close_proposal("p1", "ann")
+    assert not propose("agent:x").failed
+
+
+def test_all_agents_together_write_so_much_in_an_hour(scanned, tmp_path, monkeypatch):
+    """An agent calls itself as it likes: another name is no way around."""
+    bench = copied(scanned, tmp_path)
+    agents, train = AgentBench(bench), bench.frame(split="train").index
+    changes = [dict(sample=sample, keep=False) for sample in train[:5]]
+    given = dict(title="t", changes=changes)
+    assert not call_tool(agents, "propose_changes", given, "agent:0").failed
+    monkeypatch.setattr(write_limits, "ROWS", 10)
+    refused = call_tool(agents, "propose_changes", given, "agent:1")
+    assert refused.failed and "6 and 5 more" in refused.told["data"]["problem"]
+    monkeypatch.setattr(write_limits, "WORDS", 3)
+    comment = dict(proposal="p1", text="why?")
+    said = [call_tool(agents, "comment_on_proposal", comment, f"agent:{n}") for n in range(3)]
+    assert [reply.failed for reply in said] == [False, False, True]
+    bench.comment_proposal("p1", "I am a person", "ann")
+    monkeypatch.setattr(write_limits, "HOUR", timedelta(0))
+    assert not call_tool(agents, "comment_on_proposal", comment, "agent:3").failed
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
 """Frozen features against training end to end: one command, a curve, and what the difference depends on."""
 
 import json
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import assay
 from assay.curation.errors import UserError
 from assay.curation.predictions.run_predictions import Predictions, predicted_ids, store_run
 from assay.pipelines.evaluation.comparison import load_comparison
@@ -13,6 +16,8 @@ from assay.pipelines.experiments.cells import list_cells
 from assay.pipelines.experiments.plan import check_plan, read_plan
 from assay.pipelines.experiments.questions import plan_question
 from assay.pipelines.indexing.scan import ScanOptions, scan
+from tests.app.test_rows import write_rows
+from tests.app.test_texts import write_texts
 from tests.helpers import digits_bench, run_assay, silent
 
 PLAN = check_plan(
@@ -103,9 +108,10 @@ def test_the_plan_is_small_names_its_parts_and_can_be_edited(bench, tmp_path):
 def test_what_goes_beside_no_question_is_refused(bench, tmp_path):
     (tmp_path / "p.toml").write_text('versions = ["v1"]')
     question = "--question", "end-to-end", "-b", bench.path
-    for words in ([tmp_path / "p.toml"], ["--detach"]):
-        status, _, err = run_assay("experiment", *words, *question)
-        assert status == 2 and "--question" in err
+    status, _, err = run_assay("experiment", tmp_path / "p.toml", *question)
+    assert status == 2 and "--question" in err
+    with pytest.raises(UserError, match="found both"):
+        bench.experiment(PLAN, question="end-to-end")
     few = digits_bench(150, tmp_path / "few")
     few.commit("as they came", "ann")
     with pytest.raises(UserError, match="more than 100 train labels"):
@@ -125,3 +131,56 @@ def test_one_command_answers_on_digits(bench):
     assert data["verdict"].startswith(found["answer"]) and found["interactions"]
     page = open(data["page"]).read()
     assert "Accuracy against labels" in page and "Frozen or end to end" in page
+
+
+@pytest.mark.daily
+@pytest.mark.slow
+def test_a_question_is_answered_in_the_background_and_in_python(bench, tmp_path):
+    plan = plan_question(bench, "end-to-end", silent)
+    store_planned(bench, plan, {a: [0.2, 0.7, 0.8] for a in plan["architectures"]})
+    question = "--question", "end-to-end", "--detach", "--json"
+    page = tmp_path / "detached.html"
+    status, out, err = run_assay("experiment", *question, "-o", page, "-b", bench.path)
+    assert status == 0, err
+    log = Path(json.loads(out)["log"])
+    until = time.monotonic() + 90
+    while not page.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert page.exists(), log.read_text()
+    answer = bench.experiment(question="end-to-end", progress=False).data["end_to_end"]["answer"]
+    assert bench.runs()["key"].nunique() == 9 * len(plan["architectures"]), "nothing is trained"
+    assert answer.split(" with ")[0].split(",")[0] in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("medium", "trained"), [("texts", {"fasttext", "tfidf"}), ("rows", {"boosting"})]
+)
+def test_of_other_media_the_plan_says_what_is_left_out(tmp_path, medium, trained):
+    bench, said = make_bench(medium, tmp_path), []
+    plan = plan_question(bench, "end-to-end", said.append)
+    assert {"probe", "mlp"} | trained <= set(plan["architectures"])
+    assert "finetune and cnn read no" in said[0] and "left out" in said[0]
+
+
+@pytest.mark.daily
+@pytest.mark.slow
+@pytest.mark.parametrize("medium", ["texts", "rows"])
+def test_texts_and_rows_are_trained_and_answered(tmp_path, medium):
+    bench = make_bench(medium, tmp_path)
+    found = bench.experiment(question="end-to-end", progress=False).data["end_to_end"]
+    assert found["frozen"] in ("probe", "mlp") and found["end_to_end"] not in ("probe", "mlp")
+    n = found["gains"][-1]["n_train"]
+    assert f"with {n} labels of v1" in found["answer"]
+    assert [g["n_train"] for g in found["gains"]] == sorted(g["n_train"] for g in found["gains"])
+
+
+def make_bench(medium, place):
+    """A scanned bench of made texts, or of rows of a table."""
+    if medium == "texts":
+        write_texts(300).drop(columns="truth").to_csv(place / "made.csv", index=False)
+    else:
+        write_rows(300).drop(columns="truth").to_csv(place / "made.csv", index=False)
+    columns = dict(label="label" if medium == "texts" else "loan")
+    bench = assay.create(place / "bench").add(place / "made.csv", columns=columns, progress=False)
+    scan(bench, ScanOptions(embedder="tfidf" if medium == "texts" else "columns"), say=silent)
+    return bench

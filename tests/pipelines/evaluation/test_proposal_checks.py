@@ -15,7 +15,7 @@ from assay.curation.versioning.proposal_votes import (
 from assay.curation.versioning.proposals import read_changes
 from assay.pipelines.evaluation.proposal_checks import check_proposal, merge_proposal
 from assay.pipelines.evaluation.proposal_gain import find_new_leaks, fit_trial
-from tests.helpers import digits, nearly, scanned_bench, truth_of
+from tests.helpers import digits, digits_bench, nearly, scanned_bench, truth_of
 
 
 def propose_truth(bench, split="train", n=None, wrong=0.0, seed=0, who="ann"):
@@ -153,3 +153,44 @@ def test_what_was_measured_to_lose_is_not_merged_unless_a_margin_allows_it(scann
     assert len(scanned.proposals()[0].checks) == 1, "read from the log, no new look"
     set_policy(scanned, dict(margin=1.0), "ann")
     assert merge_proposal(scanned, "p1", "bob")[1] is not None
+
+
+def test_a_loss_that_nobody_measured_is_measured_before_it_is_merged(scanned):
+    state = scanned.state()
+    rows = state[state.keep & (state.split == "train")]
+    wrong = [str((int(label) + 1) % 10) for label in rows.label]
+    scanned.propose("all by one", pd.DataFrame(dict(sample=rows.index, label=wrong)), "ann")
+    approve_proposal(scanned, "p1", "bob")
+    judgement, merged = merge_proposal(scanned, "p1", "bob")
+    assert merged is None and scanned.state().label.equals(state.label)
+    assert judgement["measured"]["look"] == 1 and judgement["measured"]["gain"]["high"] < 0
+
+
+def test_what_nobody_can_measure_is_merged_only_where_the_policy_says_so(tmp_path):
+    bench = digits_bench(60, tmp_path)  # nothing is scanned
+    rows = bench.frame(split="train").query("label != '8'").index[:3]
+    for name, cells in (("p1", dict(label="8")), ("p2", dict(tag="odd"))):
+        bench.propose(name, pd.DataFrame(dict(sample=rows, **cells)), "ann")
+        approve_proposal(bench, name, "bob")
+    judgement, merged = merge_proposal(bench, "p1", "bob")
+    (gain,) = [c for c in judgement["checks"] if not c["passed"]]
+    assert merged is None and "not measured" in gain["reason"] and "--no-measured" in gain["reason"]
+    judgement, merged = merge_proposal(bench, "p2", "bob")
+    assert merged.edits == 3 and "tags and confirmations" in judgement["checks"][-1]["reason"]
+    set_policy(bench, dict(measured=False), "ann")
+    judgement, merged = merge_proposal(bench, "p1", "bob")
+    assert merged.edits == 3, "a tag since is no edit of the label"
+    (gain,) = [c for c in judgement["checks"] if c["check"] == "gain"]
+    assert gain["passed"] and "nothing was measured" in gain["reason"]
+
+
+def test_tags_beside_labels_are_in_no_measurement_and_in_no_control(scanned):
+    state, truth = scanned.state(), truth_of(scanned)
+    rows = state[state.keep & (state.split == "train") & (state.label != truth)].index[:4]
+    labels = pd.DataFrame(dict(sample=rows[:3], label=truth[rows[:3]].to_numpy(object)))
+    tags = pd.DataFrame(dict(sample=rows, tag="odd"))
+    for name, parts in (("p1", [labels]), ("p2", [labels, tags])):
+        scanned.propose(name, pd.concat(parts, ignore_index=True).astype(object), "ann")
+    one, two = (check_proposal(scanned, name, "bob")["measured"] for name in ("p1", "p2"))
+    assert one["train"] == two["train"] == two["control"]["changes"] == 3
+    assert one["gain"]["estimate"] == two["gain"]["estimate"]

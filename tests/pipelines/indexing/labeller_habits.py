@@ -65,3 +65,20 @@ def hangs(images):
 
 def sees_two(images):
     return tuple(["1"] * len(images))
+
+
+def by_a_word(texts):
+    """Of texts: sport where a word of it is there."""
+    return [
+        "sport"
+        if {"goal", "match", "team", "league", "striker", "keeper"} & set(text.split())
+        else "money"
+        for text in texts
+    ]
+
+
+def by_income(rows):
+    """Of rows: who earns much; abstains where nobody knows."""
+    return [
+        None if row.get("income") is None else ("no", "yes")[row["income"] > 3_000] for row in rows
+    ]
