@@ -10,7 +10,7 @@ from assay.pipelines.cli.verbs import Verbs
 
 
 def show_explanation(args: argparse.Namespace) -> None:
-    """Explain a number: its formula, the numbers put in, and the line of code.
+    """Explain a number: formula, numbers put in, and line of code.
 
     SAMPLE is explained with its score and every step to it, its issues, its place in the queue. NAME is a number of
     the whole bench, such as errors-left.

@@ -167,6 +167,7 @@ def test_a_mistyped_bench_is_not_made(verb, tmp_path):
     words = [next(iter(a.choices)) if a.choices else "x" for a in actions if a.nargs != "*"]
     words += {
         "similar": ["x"],
+        "explain": ["errors-left"],
         "export": ["-o", str(tmp_path / "out")],
         "app": ["--no-browser"],
         "estimate": ["--samples", "1e6"],
