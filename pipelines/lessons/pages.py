@@ -90,7 +90,7 @@ def make_index(lessons: list[Lesson]) -> str:
     there = [name for name in SCRATCH if (CLONE / f"{name}.py").exists()]
     if there:
         lines += ["", "**From scratch**, without a line of Assay:", ""]
-        lines += [f"- [{name}.py]({name}.py): {SCRATCH[name]}" for name in there]
+        lines += [f"- [{name}.py]({name}.md): {SCRATCH[name]}" for name in there]
     return "\n".join(lines) + "\n"
 
 
