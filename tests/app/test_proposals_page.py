@@ -117,6 +117,7 @@ def test_the_policy_is_set_conflicts_are_seen_and_what_fails_is_said(bench, serv
 
 @pytest.mark.slow
 @pytest.mark.browser
+@pytest.mark.daily
 def test_the_audit_page_tells_who_errs_less(bench, server, chrome):
     order = sampling.random_order(bench.state())[:40]
     labels = bench.state().label[order]

@@ -168,6 +168,7 @@ def test_arrows_lead_through_thirty_pictures_with_the_zoom_kept_and_no_key_lost(
     assert page.locator(".inspector h2").get_attribute("title") == state.key.iloc[30]
 
 
+@pytest.mark.daily
 def test_what_is_selected_becomes_a_regression_set_and_undo_takes_it_back(bench, page):
     state = bench.state()
     page.locator(".grid").focus()

@@ -382,6 +382,7 @@ def test_a_missing_and_a_truncated_shard_are_named(shards, tmp_path, monkeypatch
         assert left[0] == "train-002.tar" and "cut short" in left[1] and out
 
 
+@pytest.mark.daily
 def test_a_killed_import_goes_on_with_the_shards_that_it_read(shards, tmp_path, monkeypatch):
     here = add(assay.create(tmp_path / "here"), shards)
     with watched_s3(monkeypatch) as (client, watch):

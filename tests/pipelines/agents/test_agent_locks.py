@@ -143,7 +143,7 @@ def test_no_query_reads_or_writes_anything_else(scanned, tmp_path):
     assert scanned.rows("select max(seq), count(*) from edits") == log
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_query_without_end_is_ended(scanned):
     began = time.monotonic()
     assert call_tool(AgentBench(scanned), "query_samples", dict(query=WRITES[-1]), "a").failed

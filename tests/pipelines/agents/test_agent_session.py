@@ -88,7 +88,7 @@ def test_tools_say_what_they_do(scanned):
     assert all(t.input_schema["additionalProperties"] is False for t in tools)
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_a_scan_runs_once_and_edits_nothing(scanned, tmp_path):
     bench = copied(scanned, tmp_path)
     before = bench.rows("select max(seq) from edits")

@@ -129,7 +129,7 @@ def test_one_duckdb_serves_a_status(bench):
     assert done.stdout.split()[-1:] == ["1"], done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_an_experiment_without_a_plan_and_a_plan_to_edit(scanned, tmp_path):
     b, plan = ("-b", scanned.path), tmp_path / "plan.toml"
     assert "nothing changed since" in run_assay("experiment", *b)[2]

@@ -47,6 +47,7 @@ def test_there_is_a_local_one():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", SLOW_APART, indirect=True)
 def test_each_shard_has_its_result_and_each_worker_one_setup(engine, bench):
     shards, steps = [dict(n=n) for n in (1, 2, 6, 7, 8)], []
     with engine.open_crew(bench, open_bench, len(shards), 2) as crew:

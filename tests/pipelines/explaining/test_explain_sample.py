@@ -156,6 +156,7 @@ def test_texts_and_rows_are_explained_too(tmp_path, medium):
         assert recompute(found)[2] == pytest.approx(issues.label_score[sample], abs=1e-4)
 
 
+@pytest.mark.daily
 def test_issues_are_explained_by_what_was_measured(tmp_path):
     table, rng = digits(200, wrong=0), np.random.default_rng(0)
     odd = [

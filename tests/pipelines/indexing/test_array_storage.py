@@ -267,6 +267,7 @@ def test_a_scan_that_was_killed_while_it_put_a_file_goes_on(unscanned, here, tmp
     assert held[0] in keys(client)
 
 
+@pytest.mark.daily
 def test_what_may_not_be_done_is_said_before_the_work(unscanned, tmp_path, bucket, monkeypatch):
     (client, watch), bench = bucket, copied(unscanned, tmp_path / "bench")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -122,7 +122,7 @@ def test_texts_in_shards_are_as_odd_as_in_one_piece(tmp_path):
     assert texts[0].equals(texts[1]) and len(texts[0]) > 10
 
 
-@pytest.mark.slow
+@pytest.mark.daily
 def test_processes_of_one_shard_each_killed_doubled_and_shuffled(unscanned, by_shards, tmp_path):
     bench, lots = copied(unscanned, tmp_path / "bench"), random.Random(0)
     for _ in range(12):
