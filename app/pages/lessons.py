@@ -28,11 +28,11 @@ def draw(bench: Bench) -> None:
 
 
 def choose_lesson(lessons: list[Lesson]) -> Lesson:
-    """List the lessons, and return the one of the address, else the first.
+    """List the lessons, and return the one of the address, by number or name, else the first.
 
     A click on another opens that.
     """
-    known = {lesson.name: lesson for lesson in lessons}
+    known = {name: one for one in lessons for name in (str(one.number), one.name)}
     chosen = known.get(st.query_params.get("lesson", ""), lessons[0])
     for lesson in lessons:
         st.button(
@@ -40,9 +40,10 @@ def choose_lesson(lessons: list[Lesson]) -> Lesson:
             key=f"open {lesson.name}",
             icon=":material/chevron_right:" if lesson is chosen else None,
             on_click=st.query_params.update,
-            args=(dict(lesson=lesson.name),),
+            args=(dict(lesson=str(lesson.number)),),
+            help=lesson.claim,
         )
-        st.caption(f"{lesson.minutes} minutes to read. {lesson.claim}")
+    st.caption(f"{chosen.minutes} minutes to read. Each runs in less than three.")
     return chosen
 
 

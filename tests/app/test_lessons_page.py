@@ -1,7 +1,10 @@
 """Lessons in the workbench: what comes after the question is hidden until a guess, and a button runs them."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
+from assay.pipelines.explaining import lesson_links
 from assay.pipelines.lessons.runs import load_run, run_file
 from assay.pipelines.lessons.sources import find_lesson
 from tests.app_test import AppTest
@@ -9,7 +12,7 @@ from tests.app_test import AppTest
 LESSON = "lesson_1_planted_errors"
 
 
-def opened(bench):
+def opened(bench, asked=LESSON):
     def script(path):
         import assay
         from assay.app.ui.page import draw_page
@@ -17,7 +20,7 @@ def opened(bench):
         draw_page("lessons", assay.open(path))
 
     at = AppTest.from_function(script, kwargs=dict(path=str(bench.path)), default_timeout=60)
-    at.query_params["lesson"] = LESSON
+    at.query_params["lesson"] = asked
     return at.run()
 
 
@@ -33,6 +36,14 @@ def test_what_comes_after_the_question_waits_for_a_guess(bench):
     at.text_input(key=f"guess of {LESSON}").set_value("100 and *36*").run()
     assert answer in [m.value for m in at.markdown]
     assert "You guessed: 100 and \\*36\\*" in [c.value for c in at.caption]
+
+
+@pytest.mark.slow
+def test_each_explanation_leads_to_its_lesson(bench):
+    for name in sorted(set(lesson_links.LESSONS.values())):
+        asked = parse_qs(urlsplit(lesson_links.workbench_address(name)).query)["lesson"][0]
+        shown = [m.value for m in opened(bench, asked).markdown]
+        assert find_lesson(name).cells[0].source in [text.removeprefix("#") for text in shown]
 
 
 @pytest.mark.slow
