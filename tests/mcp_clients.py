@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
 import mcp_types
@@ -50,6 +51,12 @@ async def over_http(printed, name="tester"):
             yield client
 
 
+def run(talk):
+    """What a coroutine returns; in a thread of its own, since a browser's loop may run in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, talk).result()
+
+
 def converse(client, *calls):
     """What each (tool, arguments) is answered, one after the other; a call may be made of the answers before."""
 
@@ -61,7 +68,7 @@ def converse(client, *calls):
                 found.append(await one.call_tool(name, given))
         return found
 
-    return asyncio.run(talk())
+    return run(talk())
 
 
 def data_of(result):

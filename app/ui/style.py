@@ -17,7 +17,7 @@ h2, h3 { font-size: 1.1rem !important; font-weight: 600 !important; }
   padding: 1rem 1.2rem; }
 .assay-cards b { display: block; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .assay-cards small { opacity: .8; }
-[data-testid="stBaseButton-primary"]:enabled { color: light-dark(#fff, #10151c); }
+[data-testid^="stBaseButton-primary"]:enabled { color: light-dark(#fff, #10151c); }
 [data-testid="stMultiSelect"] [data-tag] :is(span, button) { color: light-dark(#fff, #10151c) !important; }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: inherit; opacity: .85; }
 [data-testid="stCaptionContainer"] code { color: inherit; overflow-wrap: anywhere; }

@@ -16,7 +16,7 @@ from assay.pipelines.agents.agent_bench import AgentBench
 from assay.pipelines.agents.tools import TOOLS, call_tool
 from assay.pipelines.agents.write_limits import OPEN
 from tests.helpers import audit_of, bench_of, copied, digits
-from tests.mcp_clients import data_of, http_server, over_http, over_stdio
+from tests.mcp_clients import data_of, http_server, over_http, over_stdio, run
 
 QUERIES = [
     "select split, label, suggestion, score, issues, reviewed, count(*) n from samples group by all order by all",
@@ -240,7 +240,7 @@ def run_ten(bench, connect):
     async def all_of_them():
         await asyncio.gather(*(work(n) for n in range(10)))
 
-    asyncio.run(all_of_them())
+    run(all_of_them())
     found = bench.proposals()
     assert sorted(p.title for p in found) == sorted(f"{n}.{t}" for n in range(10) for t in range(3))
     assert {(p.who, p.title[0]) for p in found} == {
@@ -317,7 +317,7 @@ def test_a_server_killed_while_it_stores_leaves_all_or_nothing(scanned, tmp_path
 
     with http_server(bench) as printed:
         try:
-            asyncio.run(asyncio.wait_for(work(printed), 20))
+            run(asyncio.wait_for(work(printed), 20))
         except BaseException as e:  # whatever a client says of a server that is gone
             assert not isinstance(e, KeyboardInterrupt | AssertionError)
     assert [p.n_changes for p in bench.proposals()] in ([], [len(train)])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from assay.pipelines.agents.tools import TOOLS
 from tests.helpers import bench_of, copied, digits
-from tests.mcp_clients import converse, data_of, http_server, over_http, over_stdio
+from tests.mcp_clients import converse, data_of, http_server, over_http, over_stdio, run
 
 SUSPECTS = ("find_samples", dict(where="flagged", sort="score", limit=3))
 
@@ -79,7 +79,7 @@ def test_tools_say_what_they_do(scanned):
         async with over_stdio(scanned) as client:
             return (await client.list_tools()).tools
 
-    tools = asyncio.run(look())
+    tools = run(look())
     acts = {t.name for t in tools if not t.annotations.read_only_hint}
     assert acts == set(
         "propose_changes comment_on_proposal start_scan start_experiment start_report".split()
@@ -104,7 +104,7 @@ def test_a_scan_runs_once_and_edits_nothing(scanned, tmp_path):
                 await asyncio.sleep(0.2)
             return first, second
 
-    assert sorted(r.is_error for r in asyncio.run(ask())) == [False, True]
+    assert sorted(r.is_error for r in run(ask())) == [False, True]
     assert bench.rows("select max(seq) from edits") == before
     assert bench.runs().empty
 
@@ -130,7 +130,7 @@ def test_an_experiment_that_an_agent_asks_for(scanned, tmp_path):
                 await asyncio.sleep(0.3)
             return own_code, unknown, await client.call_tool("list_runs", {})
 
-    own_code, _, runs = asyncio.run(ask())
+    own_code, _, runs = run(ask())
     assert own_code.structured_content["code"] == "bad_arguments"
     rows = data_of(runs)["rows"]
     asked = [r for r in rows if r["version"] in plan["versions"]]
