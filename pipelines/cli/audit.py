@@ -43,7 +43,7 @@ def audit_labels(args: argparse.Namespace) -> None:
     for line in describe_columns(out):
         tell(line)
     tell(
-        f"{out['batch']}: {out['audited']:,} {out['split']} labels audited by {args.who}, "
+        f"{out['batch']}: {format_count(out['audited'], out['split'] + ' label')} audited by {args.who}, "
         f"{out['wrong']:,} wrong, {out['unsure']:,} unsure"
     )
     if twice:

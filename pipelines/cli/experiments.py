@@ -221,7 +221,7 @@ def print_summary(data: dict, tell: Callable[[str], object]) -> None:
             "{} [{}, {}]".format(*(format_points(e[k], False) for k in ("estimate", "low", "high")))
             for e in (c["accuracy"], beside)
         )
-        n = f"{c['n_train']:,} train, {data['n_test']:,} test, {c['accuracy']['seeds'][0]} seeds"
+        n = f"{c['n_train']:,} train, {data['n_test']:,} test, {format_count(c['accuracy']['seeds'][0], 'seed')}"
         head = f"  {pad_text(c['version'], 10)} {c['arch']:<10}"
         tell(f"{head} accuracy {accuracy}, {name} {second} %  ({n})")
     for e in data["effects"]:

@@ -43,7 +43,7 @@ def handle_opinion(args: argparse.Namespace) -> None:
         return print_result(args, out, then, schema="opinion-add")
     rows = [describe_opinion(bench, name) for name in opinions.list_opinions(bench)]
     for row in rows:
-        print_line(args, f"{row['name']}: {row['rows']:,} rows; {row['about']}")
+        print_line(args, f"{row['name']}: {format_count(row['rows'], 'row')}; {row['about']}")
         for kind, n in row["issues"].items():
             print_line(args, f"  {kind} {n:,}")
         if agree := row["labels"]:

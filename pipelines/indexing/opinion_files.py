@@ -251,7 +251,7 @@ def check_labels(found: Opinion, state: pd.DataFrame, how: str) -> list[str]:
         locked = part.split.isin(LOCKED).to_numpy() & found.flags[:, found.issues.index("label")]
         if locked.any():
             notes.append(
-                f"{locked.sum():,} findings on labels of test and guard are not shown: these are locked"
+                f"{format_count(locked.sum(), 'finding')} on labels of test and guard not shown: these are locked"
             )
     missing = int((state.keep & ~state.index.isin(found.ids)).sum())
     if missing:
