@@ -97,6 +97,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--repeats",
         type=int,
+        metavar="N",
         help="samples shown twice, to measure the reviewer (default: a tenth, at least 5)",
     )
     verb.add_argument(

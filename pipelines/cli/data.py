@@ -314,7 +314,8 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--decimal",
         choices=(",", "."),
-        help="the decimal mark in a table's numbers, where they do not tell: 1,234 is 1.234, or 1234",
+        metavar="MARK",
+        help="the decimal mark in numbers, a comma or a point, where they do not tell: 1,234 is 1.234, or 1234",
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="say how it would be read, and write nothing"

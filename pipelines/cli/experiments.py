@@ -254,7 +254,9 @@ def list_runs(args: argparse.Namespace) -> None:
     diverged = f"{lost:,} diverged, " if lost else ""
     done = f"{format_count(len(table) - lost, 'run')} done"
     print_line(args, f"{done}, {diverged}{running} running, {failed} failed")
-    then = f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}"
+    then = f"assay experiment -b {bench.given}"
+    if len(table):
+        then = f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}"
     print_result(args, None, then)
 
 
@@ -304,7 +306,10 @@ def add(verbs: Verbs) -> None:
     )
     verb = verbs.add("report", make_report)
     verb.add_argument(
-        "plan", nargs="?", help="a plan whose runs are there (default: the last experiment)"
+        "plan",
+        metavar="PLAN.toml",
+        nargs="?",
+        help="a plan whose runs are there (default: the last experiment)",
     )
     verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     verb.add_argument(

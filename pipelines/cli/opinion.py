@@ -53,8 +53,9 @@ def handle_opinion(args: argparse.Namespace) -> None:
                 f"by our scan alone {agree['only_ours']:,}, of {agree['judged']:,} that both judged",
             )
     if not rows:
-        print_line(args, "no second opinion: assay opinion FILE adds one")
-    print_result(args, dict(opinions=rows), f"assay queue --opinion NAME -b {bench.given}")
+        print_line(args, "no second opinions")
+    verb = "assay queue --opinion NAME" if rows else "assay opinion FILE"
+    print_result(args, dict(opinions=rows), f"{verb} -b {bench.given}")
 
 
 def describe_opinion(bench: Bench, name: str) -> dict:
