@@ -121,17 +121,16 @@ def status_cards(status: dict, total: int) -> list[tuple[str, str]]:
     every = status["samples"] + status["dropped"]
     dropped = f"; {status['dropped']:,} dropped" if status["dropped"] else ""
     n, reviewed = issues.get("label", 0), review["reviewed"]
-    doubted, about = (
-        f"{n:,}",
-        f"label{'s' * (n != 1)} that the model doubts and nobody has reviewed",
-    )
+    doubted = (f"{n:,}", "labels that the model doubts and nobody has reviewed")
+    if n == 1:
+        doubted = ("1", "label that the model doubts and nobody has reviewed")
     if status["issues"] is None:
-        doubted, about = "not yet known", "labels that a model doubts: a scan finds them"
+        doubted = ("not yet known", "labels that a model doubts: a scan finds them")
     wrong = f", of which {review['wrong']:,} {'was' if review['wrong'] == 1 else 'were'} wrong"
     return [
         (f"{every:,}", f"{'sample' if every == 1 else 'samples'}: {splits}{dropped}"),
         (f"{total:,}", "class" if total == 1 else "classes"),
-        (doubted, about),
+        doubted,
         (f"{reviewed:,}", f"reviewed{wrong * bool(reviewed)}"),
         (progress.describe_errors_left(review) or "not yet known", errors_left_caption(review)),
         (f"{status['runs']:,}", "run" if status["runs"] == 1 else "runs"),
