@@ -89,7 +89,7 @@ def test_a_pool_of_rows_comes_in_by_the_command_of_its_gap_which_draws_no_rate_o
     card = gap_cards.make_card(bench, seen, rows.iloc[0].to_dict())
     assert card.act == "pool" and "No val label" in bar_html(card)
     table.drop(columns="loan").head(20).assign(pay=-1).to_csv(tmp_path / "more.csv", index=False)
-    out = run_assay("import", tmp_path / "more.csv", *pool_options(bench), "-b", bench)
+    out = run_assay("import", tmp_path / "more.csv", *pool_options(bench), "-b", bench.path)
     assert out[0] == 0 and "20 samples added" in out[1], out
     assert shlex.join(pool_options(bench)) == "--label-column none"
 
