@@ -245,7 +245,7 @@ function review(root, { bench, session, proposal, queue }, tellName, offerScan) 
     likely.show(item);
     if (item) {
       if (item.text === undefined) img.alt = item.name;
-      else if (!item.cells) markWords(img, item);
+      else if (!item.cells && !sets.several()) markWords(img, item); // words are weighed for one label alone
       img.classList.toggle("small", item.text === undefined && Math.max(item.width, item.height) <= 64);
       for (const [part, words] of [["name", item.name], ["given", item.given_label ?? "none"], ["suggested", item.suggested_label ?? "no suggestion"],
         ["reason", item.reason ?? ""], ["said", item.said ? `you said: ${item.said}` : ""]]) $(part).textContent = words;

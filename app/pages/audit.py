@@ -45,7 +45,7 @@ def draw_audit(bench: Bench) -> None:
         who = ask_reviewer(bench)
     if not (bench.state()["split"] == "test").any():
         st.info("There is no test split here. Its labels can be audited once there is one.")
-        return st.caption(f"`assay split -b {bench.given}` draws splits: `assay split --help`.")
+        return st.caption(f"By a command: `assay split -b {bench.given}`.")
     waiting = audit_sheet.list_open_sheets(bench) if who else {}
     if waiting:
         draw_sheet(bench, list(waiting)[-1], who)
@@ -96,7 +96,7 @@ def draw_start(bench: Bench, who: str) -> None:
             else "There is no labelled test split."
         )
     n = st.number_input(
-        f"How many of the {format_count(left, 'test label')} that nobody audited",
+        f"How many to audit of the {format_count(left, 'test label')} that nobody has audited",
         1,
         left,
         min(left, 200),

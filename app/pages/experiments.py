@@ -34,11 +34,11 @@ def draw(bench: Bench) -> None:
     reports = list_reports(bench)
     running = follow_experiments(bench, report_stamp(bench))
     with st.expander("A new experiment", expanded=not (reports or running)):
-        draw_plan_form(bench, running)
+        there = draw_plan_form(bench, running)
     if reports:
         key = choose_report(reports)
         draw_report(key, st.session_state.get("who", ""))
-    elif not running:
+    elif there and not running:
         st.info("No experiment yet. Choose versions above, and start.")
 
 
@@ -73,8 +73,11 @@ def draw_experiments(bench: Bench, drawn: list[int], was_busy: bool) -> None:
         st.rerun()
 
 
-def draw_plan_form(bench: Bench, running: bool) -> None:
-    """Draw the form for a new experiment, and its cost in runs."""
+def draw_plan_form(bench: Bench, running: bool) -> bool:
+    """Draw the form for a new experiment, and its cost in runs.
+
+    Returns whether there are versions to choose from.
+    """
     from assay.pipelines.experiments import run
     from assay.pipelines.experiments.plan import check_plan
 
@@ -83,7 +86,8 @@ def draw_plan_form(bench: Bench, running: bool) -> None:
         st.info("An experiment compares versions, and there is none yet: commit one.")
         if page := st.session_state.get("pages", {}).get("history"):
             st.page_link(page, label="Commit a version", icon=":material/history:")
-        return st.caption(f"`assay commit -m '...' -b {bench.given}` does the same.")
+        st.caption(f"The same by a command: `assay commit -m '...' -b {bench.given}`.")
+        return False
     last = commits[-1]
     ways = [*commits, f"{last} - flagged", f"{last} ~ flagged", f"half({last})"]
     one, two, three = st.columns([3, 3, 1])
@@ -107,8 +111,14 @@ def draw_plan_form(bench: Bench, running: bool) -> None:
         )
         wanted, todo = run.prepare_cells(bench, asked)
     except UserError as e:
-        return st.warning(error_markdown(e))
+        st.warning(error_markdown(e))
+        return True
     st.caption(f"{format_count(len(wanted), 'run')}, {len(todo)} to train.")
+    if len(chosen) == 1:
+        st.caption(
+            "One version alone compares architectures. Review labels and commit a second one to see "
+            "what the review was worth."
+        )
     # done before the page is drawn, so that the click is answered at once
     st.button(
         "Start",
@@ -117,3 +127,4 @@ def draw_plan_form(bench: Bench, running: bool) -> None:
         help="one is at work: wait for its end, or stop it" if running else None,
         on_click=lambda: act(lambda: start_experiment(bench, asked)),
     )
+    return True

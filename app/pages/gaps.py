@@ -59,8 +59,8 @@ def draw(bench: Bench) -> None:
     with one:
         if not len(found):
             st.info(
-                "No class, cluster, metadata value or pair of these stands out at 5 % false "
-                "discoveries."
+                "No gap was found: no class, cluster, metadata value or pair of these stands out, at "
+                "5 % false discoveries. With more validation labels smaller ones show."
             )
         elif one.open and st.session_state.get("gap") in set(found.gap):
             draw_gap(bench, found, st.session_state["gap"], who)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SHOWN = "kind name who ts samples relabelled confirmed unsure dropped tagged moved why".split()
 LIFE = ["ts", "who", "field", "value", "verdict", "why", "seconds", "batch"]
+HEADS = dict(ts="time")
 REVERTED, PICTURES = 200, 48  # rows and pictures that are shown at most
 # opens what the sheets show in the viewer
 sheets = make_component("sheets")
@@ -57,7 +58,7 @@ def draw_log(bench: Bench, who: str) -> None:
     """Draw the log; a batch selected in it can be reverted."""
     rows = bench.batches().iloc[::-1].reset_index(drop=True)
     chosen = st.dataframe(
-        localize(rows[SHOWN], show_time),
+        localize(rows[SHOWN], show_time).rename(columns=HEADS),
         hide_index=True,
         height=min(480, 38 + 35 * len(rows)),
         placeholder="",
@@ -82,7 +83,8 @@ def draw_log(bench: Bench, who: str) -> None:
     if len(back) > REVERTED:
         st.caption(f"The first {REVERTED} of them:")
     named = back.assign(sample=read_column(bench, "key", back["sample"]).to_numpy())
-    st.dataframe(named[["sample", "slot", "now", "value"]].head(REVERTED), hide_index=True)
+    shown = named[["sample", "slot", "now", "value"]].head(REVERTED)
+    st.dataframe(shown.rename(columns=dict(slot="field", value="restored")), hide_index=True)
     if st.button(f"Revert {row['name']}", disabled=not (who and len(back))):
         report_result(
             lambda: (
@@ -169,4 +171,4 @@ def draw_sample(bench: Bench) -> None:
     whole = f"/assay/image/{quote(id)}?side=1024"
     picture = f'<a href="{whole}" target="_self"><figure>{picture_html(id, key, 256)}</figure></a>'
     left.html(f'<div class="assay-sheet">{picture}</div>')
-    right.dataframe(localize(life[LIFE], show_time), hide_index=True)
+    right.dataframe(localize(life[LIFE], show_time).rename(columns=HEADS), hide_index=True)

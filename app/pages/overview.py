@@ -89,22 +89,18 @@ def draw_progress(bench: Bench) -> None:
     """Draw errors left and accuracy against reviews; then every version's accuracy."""
     state, population = read_reviewed(bench)
     judged = runs.tabulate_versions(bench)
-    charts = [
-        (
-            "Errors left",
-            progress_curve.trace_errors_left(bench, state, population=population),
-            "{:,.0f}".format,
-        ),
-        (
-            "Validation accuracy",
-            progress_curve.trace_accuracy(bench, state, judged),
-            lambda x: f"{100 * x:.1f} %",
-        ),
-    ]
-    if any(points for _, points, _ in charts):
+    left = progress_curve.trace_errors_left(bench, state, population=population)
+    accuracy = progress_curve.trace_accuracy(bench, judged)
+    charts = [("Errors left", left, "{:,.0f}".format)]
+    said = ["95 % intervals", "those of errors left hold at all looks together"][: 1 + bool(left)]
+    if accuracy:
+        title = f"Validation accuracy of {accuracy[-1].name}"
+        charts.append((title, accuracy, lambda x: f"{100 * x:.1f} %"))
+        said.append(f"accuracy is on {format_count(judged.n[0], 'val label')}")
+    if left or accuracy:
         st.markdown("### What the review did")
         st.html(progress_html(charts))
-        st.caption("95 % intervals; those of errors left hold at all looks together.")
+        st.caption(f"{'; '.join(said)}.")
     if len(judged):
         with st.expander("Validation accuracy by version and architecture"):
             st.html(whiskers_html(judged))
@@ -124,13 +120,20 @@ def status_cards(status: dict, total: int) -> list[tuple[str, str]]:
     splits = ", ".join(f"{n:,} {split}" for split, n in status["splits"].items())
     every = status["samples"] + status["dropped"]
     dropped = f"; {status['dropped']:,} dropped" if status["dropped"] else ""
+    n, reviewed = issues.get("label", 0), review["reviewed"]
+    doubted = (f"{n:,}", "labels that the model doubts and nobody has reviewed")
+    if n == 1:
+        doubted = ("1", "label that the model doubts and nobody has reviewed")
+    if status["issues"] is None:
+        doubted = ("not yet known", "labels that a model doubts: a scan finds them")
+    wrong = f", of which {review['wrong']:,} {'was' if review['wrong'] == 1 else 'were'} wrong"
     return [
         (f"{every:,}", f"{'sample' if every == 1 else 'samples'}: {splits}{dropped}"),
         (f"{total:,}", "class" if total == 1 else "classes"),
-        (f"{issues.get('label', 0):,}", "labels that the model doubts and nobody has reviewed"),
-        (f"{review['reviewed']:,}", f"reviewed, of which {review['wrong']:,} were wrong"),
+        doubted,
+        (f"{reviewed:,}", f"reviewed{wrong * bool(reviewed)}"),
         (progress.describe_errors_left(review) or "not yet known", errors_left_caption(review)),
-        (f"{status['runs']:,}", "runs"),
+        (f"{status['runs']:,}", "run" if status["runs"] == 1 else "runs"),
     ]
 
 

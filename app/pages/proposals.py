@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from assay.app.ui import policy_form, proposal_view, tasks
-from assay.app.ui.widgets import ask_reviewer, escape_markdown, report_result
+from assay.app.ui.widgets import ask_reviewer, report_result
 from assay.curation.errors import UserError
 from assay.curation.text import format_count
 from assay.curation.versioning import proposals
@@ -83,9 +83,7 @@ def draw_form(bench: Bench, who: str) -> None:
         )
         if st.form_submit_button("Open the proposal", disabled=not who, type="primary"):
             report_result(lambda: open_uploaded(bench, file, title.strip(), who, labeller.strip()))
-    st.caption(
-        f'The same by a command: `assay proposal open FILE --title "..." -b {escape_markdown(str(bench.given))}`.'
-    )
+    st.caption(f'The same by a command: `assay proposal open FILE --title "..." -b {bench.given}`.')
 
 
 def open_uploaded(bench: Bench, file, title: str, who: str, labeller: str) -> str:

@@ -88,7 +88,7 @@ def describe_gap(bench: Bench, table: SampleTable, row: dict[str, Any]) -> GapCa
         kind=kind,
         region=region,
         why=row["why"],
-        rate=row["rate"],
+        rate=row["rate"] if row["val"] else None,
         low=row["low"],
         high=row["high"],
         rest=row["rest"],

@@ -15,6 +15,7 @@ from assay.app.server.gap_cards import GapCard
 from assay.app.server.review_session import open_session
 from assay.app.ui.source_preview import draw_preview
 from assay.app.ui.widgets import COMPONENTS, draw_explanation, escape_attribute, picture_html
+from assay.curation.media.base import media_of
 from assay.curation.statistics.wording import format_share
 from assay.curation.text import format_count
 from assay.pipelines.explaining.gap_numbers import explain_gap
@@ -58,9 +59,10 @@ def draw_card(bench: Bench, card: GapCard, place: int, who: str) -> None:
         n = format_count(card.members, "sample")
         if not card.whole:
             n = f"the first {gap_cards.FEW} of its {n}"
+        where = f' · <a href="{escape(link)}" target="_self">{n} in Browse</a>' * bool(card.members)
         st.html(
-            f'<div class="assay-gap"><h2>{place}. {escape(card.region)}</h2><p><em>{escape(card.kind)}</em> · '
-            f'<a href="{escape(link)}" target="_self">{n} in Browse</a></p>{bar_html(card)}'
+            f'<div class="assay-gap"><h2>{place}. {escape(card.region)}</h2><p><em>{escape(card.kind)}</em>'
+            f"{where}</p>{bar_html(card)}"
             f"<p>{escape(card.why)}.</p></div>"
         )
         draw_act(bench, card, place, who)
@@ -101,7 +103,7 @@ def draw_act(bench: Bench, card: GapCard, place: int, who: str) -> None:
         else:
             if st.button("Add a pool", key=f"do {place}", type="primary", width="stretch"):
                 draw_pool_form(bench, who)
-            command = f"assay import FOLDER --pictures-only -b {given}"
+            command = f"assay import FOLDER {shlex.join(pool_options(bench))} -b {given}"
     st.caption(f"By a command: `{command.replace(chr(96), chr(39))}`")
 
 
@@ -122,13 +124,21 @@ def review_samples(bench: Bench, samples: list[str]) -> None:
         st.switch_page(page, query_params=dict(queue=queue) | (dict(who=who) if who else {}))
 
 
+def pool_options(bench: Bench) -> list[str]:
+    """Give the options by which a source of the bench's medium is imported without labels."""
+    media = media_of(bench)
+    whole_rows = media.column is not None and not media.in_cell
+    return ["--label-column", "none"] if whole_rows else ["--pictures-only"]
+
+
 @st.dialog("Add a pool")
 def draw_pool_form(bench: Bench, who: str) -> None:
-    """Ask for a folder of unlabelled images to import as a pool."""
-    st.markdown("Images without labels, in which more of what is missing is then looked for.")
+    """Ask for a source of unlabelled samples to import as a pool."""
+    nouns = f"{media_of(bench).name.capitalize()}s"
+    st.markdown(f"{nouns} without labels, in which more of what is missing is then looked for.")
     path = st.text_input("Path on this server", placeholder="/data/unlabelled").strip()
     if path:
-        draw_preview(bench, who, path, lambda: path, ["--pictures-only"])
+        draw_preview(bench, who, path, lambda: path, pool_options(bench))
     st.caption("Scan again when they are in: Overview has the button.")
 
 

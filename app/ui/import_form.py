@@ -20,7 +20,7 @@ NO_PREVIEW = ("example:", "fiftyone:")  # sources that are no path
 def draw_import_form(bench: Bench) -> None:
     """Ask where the data are, and import them."""
     st.markdown(
-        "What is to be looked at? Images stay where they are; labels, splits and every later "
+        "What is to be looked at? Your files stay where they are; labels, splits and every later "
         "decision go into this bench."
     )
     who = ask_reviewer()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FIRST, PICTURES = 20, 60  # sessions and pictures that are seen without asking
 LANES = 12  # people on the time line
+NEAR = 12  # percent of the time line, under which the names of two versions would overlap
 WORDS = dict(
     reviewed="reviewed",
     relabelled="relabelled",
@@ -190,19 +191,34 @@ def timeline_html(sessions: Iterable[Session], commits: pd.DataFrame) -> str:
         return 100 * ((ts - start) / (end - start))
 
     marks = "".join(
-        f'<u style="--at:{at(ts):.2f}%"><span>{escape(str(name)[:20])}</span></u>'
-        for name, ts in zip(commits.name, commits.ts)
+        f'<u style="--at:{place:.2f}%"><span>{escape(names)}</span></u>'
+        for place, names in join_marks([(at(ts), n) for n, ts in zip(commits.name, commits.ts)])
     )
     rows = "".join(
         f"<dt>{escape(who[:60])}</dt><dd>{bars_of(mine[who], at)}</dd>" for who in people[:LANES]
     )
-    more = f"<p>and {len(people) - LANES:,} more people</p>" if len(people) > LANES else ""
+    more = f"<p>and {len(people) - LANES:,} more</p>" if len(people) > LANES else ""
     edges = "".join(f"<span>{to_local(ts):%d %b %H:%M}</span>" for ts in (start, end))
     return (
         '<div class="assay-timeline" aria-hidden="true"><div class="lanes">'
         f'<dl>{rows}</dl><div class="marks">{marks}</div></div>'
         f'<div class="edges">{edges}</div>{more}</div>'
     )
+
+
+def join_marks(marks: Iterable[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Join versions that lie too near each other for their names: (place in percent, names).
+
+    The line stands at the first of them; the names end before half a telephone is full.
+    """
+    out: list[tuple[float, list[str]]] = []
+    for place, name in sorted(marks):
+        if out and place - out[-1][0] < NEAR:
+            out[-1][1].append(str(name))
+        else:
+            out.append((place, [str(name)]))
+    said = [(place, ", ".join(names)) for place, names in out]
+    return [(place, words if len(words) <= 20 else f"{words[:19]}…") for place, words in said]
 
 
 def bars_of(sessions: Iterable[Session], at: Callable[[datetime], float]) -> str:

@@ -55,6 +55,8 @@ def todo_line(kind: str, n: int, some: Sequence[str], pages: Collection[str]) ->
     address = page_address(page)
     if page not in pages or page == "browse":
         words, address = "Look at them", they
+    if n == 1:
+        words = words.replace("them", "it")
     number = f'<a href="{they}" target="_self">{n:,}</a>' if some else f"{n:,}"
     known = list_kinds().get(kind)
     about = f"<br><small>{escape(known.words)}</small>" if known else ""

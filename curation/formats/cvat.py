@@ -156,7 +156,9 @@ class Cvat:
                 notes.append(f"{change.label} is not in the list of labels of {file.name}")
             edits += edit_image(blob, image, change)
         if changes.split.notna().any():
-            notes.append(f"{changes.split.notna().sum():,} changed splits are not said in subsets")
+            notes.append(
+                f"{format_count(changes.split.notna().sum(), 'changed split', 'is', 'are')} not said in subsets"
+            )
         pieces, at = [], 0
         for start, end, new in sorted(edits):
             pieces += [blob[at:start], new]

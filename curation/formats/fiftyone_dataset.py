@@ -24,7 +24,7 @@ from assay.curation.formats.fiftyone_fields import (
 from assay.curation.formats.json_edits import JsonText, Span
 from assay.curation.media.addresses import is_address
 from assay.curation.media.locations import list_files
-from assay.curation.text import find_flaw, safe_name
+from assay.curation.text import find_flaw, format_count, safe_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,7 +187,11 @@ def locate_file(root: Path, given: Any, images: str | Path | None) -> tuple[str,
 def describe_roles(samples: list[dict], field: str | None) -> dict[str, str]:
     """Say what became of a data set's fields."""
     classes = {sample["label"] for sample in samples} - {None}
-    label = f"the field {field} ({len(classes):,} classes)" if field else "none: not asked for"
+    label = (
+        f"the field {field} ({format_count(len(classes), 'class')})"
+        if field
+        else "none: not asked for"
+    )
     roles = {"label": label, "image": "filepath"}
     splits = Counter(sample["split"] for sample in samples if sample["split"])
     if splits:

@@ -106,7 +106,9 @@ class FileNames:
                 continue
             moved[row.key] = free_place(Path(row.key).with_name(name), taken)
         if changes.split.notna().any():
-            notes.append(f"{changes.split.notna().sum():,} changed splits are not said in names")
+            notes.append(
+                f"{format_count(changes.split.notna().sum(), 'changed split', 'is', 'are')} not said in names"
+            )
         return Patch(
             moved=moved, removed=list(changes.key[changes.removed.astype(bool)]), notes=notes
         )

@@ -100,7 +100,7 @@ def describe_plan(
         if placed.label is not None:
             counts[placed.label] += folders[folder]
     where = name_level(class_at) if counts else "none: no folders of classes"
-    plan.roles["label"] = f"{where} ({len(counts):,} classes)" if counts else where
+    plan.roles["label"] = f"{where} ({format_count(len(counts), 'class')})" if counts else where
     if split_at:
         words: Counter[str] = Counter()
         for folder, at in split_at.items():

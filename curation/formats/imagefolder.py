@@ -21,6 +21,7 @@ from assay.curation.formats.table_rows import list_samples
 from assay.curation.formats.unreadable import list_unread
 from assay.curation.media.images import SUFFIXES
 from assay.curation.media.locations import list_files
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -268,7 +269,7 @@ def describe_roles(
     if len(tables) > 1:
         classes = len({sample["label"] for sample in samples} - {None})
         column = roles.get("label", "none").split(" (")[0]
-        roles["label"] = f"{column} ({classes:,} classes)" if classes else "none"
+        roles["label"] = f"{column} ({format_count(classes, 'class')})" if classes else "none"
     if splits:
         roles["split"] = splits
     return roles

@@ -160,7 +160,9 @@ class Kaggle:
             else []
         )
         if changes.split.notna().any():
-            notes.append(f"{changes.split.notna().sum():,} changed splits: no column says a split")
+            notes.append(
+                f"{format_count(changes.split.notna().sum(), 'changed split')}: no column says a split"
+            )
         return Patch(rewritten=rewritten, removed=gone_files, notes=notes)
 
 

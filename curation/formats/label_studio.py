@@ -234,7 +234,8 @@ def describe_notes(file: TaskFile) -> list[str]:
     differ = sum(len({a.label for a in task.answers}) > 1 for task in several)
     if several:
         notes.append(
-            f"{len(several):,} tasks have answers of several people, of which {differ:,} differ:"
-            " each is a vote; the label is the one that was declared the truth, else the latest"
+            f"{format_count(len(several), 'task', 'has', 'have')} answers of several people,"
+            f" of which {differ:,} differ: each is a vote;"
+            " the label is the one that was declared the truth, else the latest"
         )
     return notes

@@ -213,8 +213,11 @@ def find_format(path: Path, asked: str | None = None, multilabel: bool = False) 
     readable = [*formats, *list_formats(ArchiveFormat)]
     suffixes = sorted({suffix for f in readable for suffix in f.suffixes})
     expected = f"expected a folder or a file that ends in {' '.join(suffixes)}"
-    whys = "; ".join(f"{f.name} {match.why}" for f, match in zip(formats, matches))
-    raise UserError(f"{expected}, found another kind of file at {path}", f"{whys}: check the path")
+    # of a file only the formats with its ending tell anything
+    near = [path.is_dir() or path.name.lower().endswith(tuple(f.suffixes)) for f in formats]
+    whys = [f"{f.name} {m.why}" for f, m, is_near in zip(formats, matches, near) if is_near]
+    hint = "; ".join(whys) or "assay docs opens the reference of formats, which lists what is read"
+    raise UserError(f"{expected}, found another kind of file at {path}", hint)
 
 
 def find_asked(formats: list[ReadableFormat], asked: str) -> ReadableFormat:

@@ -83,7 +83,7 @@ class Roboflow:
         )
         unread += list_unread(rest, f"no row of a {SHEET} names them")
         splits = Counter(sample["split"] for sample in samples)
-        roles = {"label": f"the column with a 1 in {SHEET} ({len(classes):,} classes)"}
+        roles = {"label": f"the column with a 1 in {SHEET} ({format_count(len(classes), 'class')})"}
         if set(splits) - {None}:
             found = ", ".join(f"{s} {n:,}" for s, n in splits.items())
             roles["split"] = f"the folder of each {SHEET} ({found})"
@@ -153,7 +153,9 @@ class Roboflow:
             elif cells or gone:
                 rewritten[name] = partial(write_table, source / name, options, cells, gone)
         if changes.split.notna().any():
-            notes.append(f"{changes.split.notna().sum():,} changed splits are not said in {SHEET}")
+            notes.append(
+                f"{format_count(changes.split.notna().sum(), 'changed split', 'is', 'are')} not said in {SHEET}"
+            )
         return Patch(rewritten=rewritten, notes=notes)
 
 

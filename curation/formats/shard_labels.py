@@ -13,6 +13,7 @@ from assay.curation.errors import AmbiguousSource, Reading, UnknownColumn, UserE
 from assay.curation.formats.shard_files import TEXTS, ShardSample
 from assay.curation.formats.table_labels import holds_classes
 from assay.curation.tasks.multilabel import parse_set
+from assay.curation.text import format_count
 
 ENDINGS = ("cls", "class", "label", "target")  # of members that hold a label and nothing else
 FIELDS = (*ENDINGS, "class_name", "classname", "label_name", "label_text", "category", "labels")
@@ -206,7 +207,7 @@ def say_the_same(samples: list[ShardSample], one: str, other: str) -> bool:
 def describe_cell(samples: list[ShardSample], name: str) -> Reading:
     values = {as_label(sample.cells.get(name)) for sample in samples} - {None}
     some = ", ".join(sorted(values)[:3])
-    return Reading(f"{len(values):,} classes: {some}", f"--label-column {name}")
+    return Reading(f"{format_count(len(values), 'class')}: {some}", f"--label-column {name}")
 
 
 def refuse_several(name: str, values: Iterable[Any]) -> None:

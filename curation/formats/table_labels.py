@@ -269,8 +269,8 @@ def ask_label(table: Table, free: dict, could: list[str], file: str) -> UserErro
 
 def count_values(values: list) -> str:
     counts = Counter(str(v) for v in values if v is not None)
-    shown = ", ".join(f"{value[:40]} {n:,}" for value, n in counts.most_common(3))
-    return f"{len(counts):,} values: {shown}"
+    shown = ", ".join(f"{value[:40]} ({n:,})" for value, n in counts.most_common(3))
+    return f"{format_count(len(counts), 'value')}: {shown}"
 
 
 def refuse_objects(free: dict, file: str) -> None:

@@ -77,11 +77,11 @@ def describe_roles(table: Table, rows: Rows) -> dict[str, str]:
         list_members(find_task("multilabel" if labels.several else "classification"), rows.labels)
     )
     if labels.one_hot:
-        said["label"] = f"{labels.how} ({n} classes)"
+        said["label"] = f"{labels.how} ({format_count(n, 'class')})"
     elif labels.column:
         index = f", with its number in {labels.index}" if labels.index else ""
         how = f": {labels.how}" if labels.how else ""
-        said["label"] = f"the column {labels.column} ({n:,} classes){index}{how}"
+        said["label"] = f"the column {labels.column} ({format_count(n, 'class')}){index}{how}"
     else:
         said["label"] = "none"
     if labels.several:

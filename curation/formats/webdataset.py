@@ -196,7 +196,7 @@ def describe_roles(rows: list[dict], labels: ShardLabels, said_split: str) -> di
     names = list_members(task, (row["label"] for row in rows))
     said = " and ".join(f".{c}" if c == "cls" else c for c in labels.cells)
     named = f", named by {labels.names_file.name}" if labels.names_file else ""
-    roles = {"label": f"{said}{named} ({len(names):,} classes)" if names else "none"}
+    roles = {"label": f"{said}{named} ({format_count(len(names), 'class')})" if names else "none"}
     if missing := sum(row["label"] is None for row in rows):
         roles["unlabelled"] = f"{format_count(missing, 'sample')}"
     splits = Counter(row["split"] for row in rows)

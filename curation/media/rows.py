@@ -87,8 +87,8 @@ def round_cell(cell: Any) -> Any:
 
 def draw_row(text: str, side: int) -> bytes:
     """Draw a row, given as its JSON, as a card of (side, side) at most."""
-    lines = [f"{name}: {cell}"[:WIDE] for name, cell in json.loads(text).items()]
-    return draw_lines(lines, side)
+    lines = [f"{name}: {cell}" for name, cell in json.loads(text).items()]
+    return draw_lines([x if len(x) <= WIDE else f"{x[: WIDE - 1]}…" for x in lines], side)
 
 
 def read_column_kinds(bench: Bench) -> dict[str, str]:

@@ -32,6 +32,7 @@ PIECE = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]|\w+"
 )  # words; Han and Kana one by one
 WIDE = 28  # characters of a line on a card
+SHARP = 512  # side of a card from which on a font is sharp
 NEAR_DUPLICATE = 0.7  # of all shingles of two texts, so many are in both
 BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -248,10 +249,12 @@ def draw_lines(lines: Sequence[str], side: int) -> bytes:
     """Draw the first of some lines, (side, side) at most, as a JPEG."""
     from PIL import Image, ImageDraw, ImageFont
 
-    size = max(8, side // 16)
-    card = Image.new("RGB", (side, side), "white")
+    # drawn large and made small: a small font has its letters on whole pixels, and runs them together
+    times = max(1, SHARP // side)
+    size = times * max(8, side // 16)
+    card = Image.new("RGB", (times * side, times * side), "white")
     font = ImageFont.load_default(size)
     ImageDraw.Draw(card).text((size, size), "\n".join(lines[:12]), "black", font)
     out = io.BytesIO()
-    card.save(out, "JPEG")
+    card.resize((side, side), Image.Resampling.BOX).save(out, "JPEG", quality=90)
     return out.getvalue()

@@ -13,6 +13,7 @@ from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
 from assay.curation.tasks.base import Task, task_of
 from assay.curation.tasks.classification import NoSuchClass
+from assay.curation.text import format_count
 from assay.curation.versioning import decision_cells, states
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def apply_answers(bench: Bench, frame: pd.DataFrame, who: str) -> dict:
     count = decisions.verdict.value_counts()
     twice = [answer.labels for answer in answers.values() if len(answer.labels) > 1]
     agree = sum(a == b for a, b in twice)
-    message = f"{len(decisions):,} {rule['split']} labels audited blind"
+    message = f"{format_count(len(decisions), rule['split'] + ' label')} audited blind"
     return dict(
         audit=name,
         batch=batch,

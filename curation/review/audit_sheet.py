@@ -13,7 +13,7 @@ from assay.curation.media.base import load_stored, media_of
 from assay.curation.review import audit
 from assay.curation.storage.interface import Bench
 from assay.curation.system import permissions
-from assay.curation.text import write_csv
+from assay.curation.text import format_count, write_csv
 from assay.curation.versioning import pointers
 from assay.curation.versioning.rules import append_rule
 
@@ -78,7 +78,9 @@ def start_audit(
 
 def log_rule(bench: Bench, rule: dict, who: str) -> None:
     """Log an audit's rule, from which its sheet can be drawn again."""
-    append_rule(bench, rule, who, f"a blind sheet of {rule['n']} {rule['split']} samples")
+    append_rule(
+        bench, rule, who, f"a blind sheet of {format_count(rule['n'], rule['split'] + ' sample')}"
+    )
 
 
 def write_sheet(

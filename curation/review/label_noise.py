@@ -35,6 +35,8 @@ def describe_noise(noise: dict, split: str) -> str:
     """Say what `estimate_noise` found in one line."""
     wrong, n = f"{noise['wrong']:,}", f"{noise['n']:,}"
     doubt = f", {noise['unsure']:,} more unsure" if noise["unsure"] else ""
+    if not noise["n"] + noise["unsure"]:
+        return f"no {split} label has been audited yet"
     if noise["share"] is None:
         return f"{wrong} of {n} {split} labels wrong{doubt}, too few for a rate"
     (share, low, high), between = noise["share"], noise["share_between"]

@@ -248,7 +248,7 @@ def suggest_gaps(now: Situation) -> Step | None:
     for row in load_last_gaps(now.bench)[:1]:
         why = f"{row['gap']}: {row['why']}."
         why = why[:1].upper() + why[1:]
-        return Step("Look at what the data do not show", why, "assay gaps", "gaps")
+        return Step("Look at the gaps", why, "assay gaps", "gaps")
     return None
 
 

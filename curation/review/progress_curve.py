@@ -11,6 +11,8 @@ from assay.curation.review.progress import find_wrong
 from assay.curation.statistics import errors_left
 from assay.curation.statistics.sampling import random_order_rows, random_stratum
 from assay.curation.storage.interface import Bench
+from assay.curation.versioning.class_names import offer_names
+from assay.curation.versioning.live_edits import ALIVE
 from assay.curation.versioning.votes import PERSON
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 FEWEST = 30  # random reviews that an estimate takes
 FIRST_LOOK = f"""select sample, min(seq) from edits
 where field in ('label', 'keep') and sample <> '' and {PERSON} group by sample"""
+
+
+# samples that people decided about, by the decisions that stand at a position of the log
+STANDING = f"""with {ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep') and sample <> ''")}
+select count(distinct sample) from alive"""
 
 
 class Point(NamedTuple):
@@ -67,11 +74,11 @@ def trace_errors_left(
     return out
 
 
-def trace_accuracy(bench: Bench, state: pd.DataFrame, judged: pd.DataFrame | None = None) -> list:
-    """Give each version's validation accuracy by its number of reviews.
+def trace_accuracy(bench: Bench, judged: pd.DataFrame | None = None) -> list[Point]:
+    """Give each version's validation accuracy by the reviews that it holds, newest last.
 
-    Returns Points, of the architecture that most versions were trained with. judged:
-    runs.tabulate_versions.
+    Returns Points, of the architecture that most versions were trained with. What was undone before
+    a version is no review of it. judged: runs.tabulate_versions.
     """
     judged = tabulate_versions(bench) if judged is None else judged
     if not len(judged):
@@ -81,14 +88,12 @@ def trace_accuracy(bench: Bench, state: pd.DataFrame, judged: pd.DataFrame | Non
     if not len(known):
         return []
     one = known[known.arch == known.arch.value_counts().index[0]]
-    when = np.sort([seq for _, seq in bench.rows(FIRST_LOOK)])
-    return sorted(
-        Point(
-            int(np.searchsorted(when, upto[r.version], "right")),
-            r.accuracy,
-            r.low,
-            r.high,
-            f"{r.version} {r.arch}",
-        )
+    with bench.connect() as con:
+        offer_names(con, max(upto.values()))
+        held = {
+            at: con.execute(STANDING, dict(upto=upto[at])).fetchone()[0] for at in set(one.version)
+        }
+    return [
+        Point(held[r.version], r.accuracy, r.low, r.high, f"{r.version} {r.arch}")
         for r in one.itertuples()
-    )
+    ]

@@ -15,6 +15,7 @@ from assay.curation.selection.trigger_questions import ASK, Question
 from assay.curation.slicing import gap_text, slices
 from assay.curation.storage.interface import Bench
 from assay.curation.storage.schema import new_batch
+from assay.curation.text import format_count
 from assay.curation.versioning.pointers import find_position
 from assay.curation.versioning.rules import make_rule_edit
 
@@ -27,7 +28,7 @@ PREFIX = "trigger:"  # of the rule that holds the question, and of the tag on wh
 RAN = "ran:trigger:"
 ASKED = ("train", "val", "pool")
 WORDS = dict(
-    similar="looks like {n} samples",
+    similar="looks like {n}",
     confidence="confidence below {below}",
     disagreement="{runs} disagree",
     query="{query}",
@@ -127,7 +128,10 @@ def active_triggers(bench: Bench) -> dict[str, dict]:
 
 def describe_question(rule: dict) -> str:
     """Say what a trigger asks, in words."""
-    n, runs = len(rule.get("samples", ())), " and ".join(rule.get("runs", ()))
+    n, runs = (
+        format_count(len(rule.get("samples", ())), "sample"),
+        " and ".join(rule.get("runs", ())),
+    )
     words = WORDS[rule["kind"]].format_map(rule | dict(n=n, runs=runs))
     gap = rule.get("gap")
     return f"{words} of the gap {gap_text.current_name(gap)}" if gap else words

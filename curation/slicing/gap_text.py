@@ -74,11 +74,10 @@ def say_errors(row: dict) -> str:
     With several labels a sample a label is a class that the given label or the prediction names.
     """
     if row["unit"] == "sample":
-        return (
-            f"{row['errors']:,} of {format_count(row['val'], 'val label')} are predicted otherwise"
-        )
-    many = format_count(row["judged"], "label") + f" of {format_count(row['val'], 'val sample')}"
-    return f"{row['errors']:,} of {many} are wrong: given or predicted, and not both"
+        return f"{row['errors']:,} of {format_count(row['val'], 'val label', 'is', 'are')} predicted otherwise"
+    of, verb = format_count(row["val"], "val sample"), "is" if row["judged"] == 1 else "are"
+    many = f"{format_count(row['judged'], 'label')} of {of}"
+    return f"{row['errors']:,} of {many} {verb} wrong: given or predicted, and not both"
 
 
 def describe_kind(row: dict) -> str:

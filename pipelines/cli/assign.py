@@ -28,7 +28,7 @@ def assign_samples(args: argparse.Namespace) -> None:
             )
         rows = bench.assignments()
         then = f'assay assign --where "flagged" --to NAME -b {bench.given}'
-        return print_table(args, rows, SHOWN, then)
+        return print_table(args, rows, SHOWN, then, none="nothing is assigned")
     asked = read_question(args, bench)
     if words := asked.pop("words"):
         raise UserError(

@@ -43,7 +43,7 @@ def audit_labels(args: argparse.Namespace) -> None:
     for line in describe_columns(out):
         tell(line)
     tell(
-        f"{out['batch']}: {out['audited']:,} {out['split']} labels audited by {args.who}, "
+        f"{out['batch']}: {format_count(out['audited'], out['split'] + ' label')} audited by {args.who}, "
         f"{out['wrong']:,} wrong, {out['unsure']:,} unsure"
     )
     if twice:
@@ -97,6 +97,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--repeats",
         type=int,
+        metavar="N",
         help="samples shown twice, to measure the reviewer (default: a tenth, at least 5)",
     )
     verb.add_argument(

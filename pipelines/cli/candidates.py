@@ -38,7 +38,7 @@ def print_candidates(
         found = found.iloc[:, :0].assign(**kept, label="", keep="", why="")
         edit = f"assay edit {args.csv} --to train --who YOU -b {bench.given}"
         then = f"fill in label, then: {edit} (labelled rows move to train), and assay commit"
-    print_table(args, found, columns, then, schema=schema)
+    print_table(args, found, columns, then, none="no such samples there", schema=schema)
 
 
 def write_sheet(

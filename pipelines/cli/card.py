@@ -19,7 +19,7 @@ def show_card(args: argparse.Namespace) -> None:
 
     bench = open_bench(args)
     card = describe_labels(bench, args.version)
-    where = str(write_card(card, args.out)) if args.out else None
+    where = str(write_card(card, args.output)) if args.output else None
     if where:
         print_line(args, f"{where} is the card of {card['called'] or card['version']}")
     elif not args.json:
@@ -27,7 +27,7 @@ def show_card(args: argparse.Namespace) -> None:
     out = f"-b {bench.given}"
     then = f"assay check --tree {card['tree']} {out}"
     print_result(
-        args, card | dict(file=where), then if where else f"assay card --out labels.html {out}"
+        args, card | dict(file=where), then if where else f"assay card --output labels.html {out}"
     )
 
 
@@ -35,5 +35,5 @@ def add(verbs: Verbs) -> None:
     """Add the verb card."""
     verb = verbs.add("card", show_card, version=True)
     verb.add_argument(
-        "-o", "--out", metavar="FILE", help="write it to FILE.html, FILE.md or FILE.json"
+        "-o", "--output", metavar="FILE", help="write it to FILE.html, FILE.md or FILE.json"
     )

@@ -114,7 +114,11 @@ def describe_preview(out: dict) -> str:
     names = ", ".join(f"{name} ({n:,})" for name, n in list(out["classes"].items())[:10])
     more = f" and {len(out['classes']) - 10:,} more" if len(out["classes"]) > 10 else ""
     splits = ", ".join(f"{n:,} {split}" for split, n in out["splits"].items())
-    labels = f"{len(out['classes'])} classes: {names}{more}" if out["classes"] else "no labels"
+    labels = (
+        f"{format_count(len(out['classes']), 'class')}: {names}{more}"
+        if out["classes"]
+        else "no labels"
+    )
     bad = ""
     if out["left_out"]:
         place, why = out["left_out"][0]
@@ -179,7 +183,7 @@ def describe_import(out: dict) -> str:
     nameless = f"; {out['unlabelled']:,} of them without a label" if out["unlabelled"] else ""
     return (
         f"{out['source']}: {format_count(out['added'], 'sample')} added{changes}; "
-        f"the bench holds {out['samples']:,} in {out['classes']} classes ({splits}){nameless}"
+        f"the bench holds {out['samples']:,} in {format_count(out['classes'], 'class')} ({splits}){nameless}"
     )
 
 
@@ -310,7 +314,8 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--decimal",
         choices=(",", "."),
-        help="the decimal mark in a table's numbers, where they do not tell: 1,234 is 1.234, or 1234",
+        metavar="MARK",
+        help="the decimal mark in numbers, a comma or a point, where they do not tell: 1,234 is 1.234, or 1234",
     )
     verb.add_argument(
         "--dry-run", action="store_true", help="say how it would be read, and write nothing"

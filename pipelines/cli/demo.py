@@ -45,7 +45,11 @@ def add(verbs: Verbs) -> None:
     """Add the verb demo."""
     verb = verbs.add("demo", show_demo)
     verb.add_argument(
-        "folder", nargs="?", default="demo", help="where benches and reports go (default: demo)"
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        default="demo",
+        help="where benches and reports go (default: demo)",
     )
     verb.add_argument(
         "--no-browser", action="store_true", help="do not open the workbench at the end"

@@ -38,8 +38,8 @@ def list_duplicates(args: argparse.Namespace) -> None:
     if not args.json:
         plan = plan_state(bench, bench.state(), args.exact, wanted)
         print_line(args, describe_plan(plan.count()))
-    then = f"assay duplicates --keep-best --who NAME -b {bench.given}"
-    print_table(args, rows if args.json else shown, SHOWN, then)
+    verb = "assay duplicates --keep-best --who NAME" if len(rows) else "assay status"
+    print_table(args, rows if args.json else shown, SHOWN, f"{verb} -b {bench.given}", none="")
 
 
 def describe_plan(plan: dict) -> str:

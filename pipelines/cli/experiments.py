@@ -221,7 +221,7 @@ def print_summary(data: dict, tell: Callable[[str], object]) -> None:
             "{} [{}, {}]".format(*(format_points(e[k], False) for k in ("estimate", "low", "high")))
             for e in (c["accuracy"], beside)
         )
-        n = f"{c['n_train']:,} train, {data['n_test']:,} test, {c['accuracy']['seeds'][0]} seeds"
+        n = f"{c['n_train']:,} train, {data['n_test']:,} test, {format_count(c['accuracy']['seeds'][0], 'seed')}"
         head = f"  {pad_text(c['version'], 10)} {c['arch']:<10}"
         tell(f"{head} accuracy {accuracy}, {name} {second} %  ({n})")
     for e in data["effects"]:
@@ -254,7 +254,9 @@ def list_runs(args: argparse.Namespace) -> None:
     diverged = f"{lost:,} diverged, " if lost else ""
     done = f"{format_count(len(table) - lost, 'run')} done"
     print_line(args, f"{done}, {diverged}{running} running, {failed} failed")
-    then = f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}"
+    then = f"assay experiment -b {bench.given}"
+    if len(table):
+        then = f"assay compare RUN RUN -b {bench.given}, or assay report -b {bench.given}"
     print_result(args, None, then)
 
 
@@ -304,7 +306,10 @@ def add(verbs: Verbs) -> None:
     )
     verb = verbs.add("report", make_report)
     verb.add_argument(
-        "plan", nargs="?", help="a plan whose runs are there (default: the last experiment)"
+        "plan",
+        metavar="PLAN.toml",
+        nargs="?",
+        help="a plan whose runs are there (default: the last experiment)",
     )
     verb.add_argument("-o", "--output", help="the report (default: report.html in the bench)")
     verb.add_argument(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.curation import Bench, text
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.tasks.base import task_of
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +130,7 @@ def count_labels(fo: Any, dataset: Any, field: str) -> str:
     inside = ".classifications" if is_several(fo, dataset, field) else ""
     counts = dataset.count_values(f"{field}{inside}.label")
     some = ", ".join(f"{label} {n:,}" for label, n in list(counts.items())[:3] if label)
-    return f"{len([label for label in counts if label]):,} classes: {some}"
+    return f"{format_count(sum(bool(label) for label in counts), 'class')}: {some}"
 
 
 def make_source(

@@ -143,6 +143,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--confidence",
         type=float,
+        metavar="SHARE",
         default=0.95,
         help="of each check, one-sided, a fraction from 0.5 to 1 (default: %(default)s)",
     )

@@ -18,14 +18,14 @@ def list_issues(args: argparse.Namespace) -> None:
     """
     bench = open_bench(args)
     rows = bench.issues(args.kind, args.version, args.threshold)
-    then = "assay queue -n 200 --csv queue.csv"
+    then = "assay queue -n 200 --csv queue.csv" if len(rows) else "assay status"
     if args.kind in COPIES and len(rows):
         exact = " --exact" if args.kind == "exact_duplicates" else ""
         then = f"assay duplicates{exact} --keep-best --who NAME"
     then = f"{then} -b {bench.given}"
     if args.kind == "similar_class_names" and len(rows):
         then = rows.why.iloc[0].rpartition("): ")[2]
-    print_table(args, rows, SHOWN, then)
+    print_table(args, rows, SHOWN, then, none="no issues")
 
 
 def add(verbs: Verbs) -> None:

@@ -220,11 +220,13 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--as", dest="as_", metavar="NAME", help="name of the labeller (default: the function's)"
     )
-    verb.add_argument("--where", default="", metavar="FILTER", help="only samples that this finds")
+    verb.add_argument(
+        "--where", default="", metavar="CONDITION", help="only samples that this finds"
+    )
     verb.add_argument(
         "--split", default="", choices=("train", "val", "pool"), help="only of this split"
     )
-    add_patience_option(verb)
+    add_patience_option(verb, "function")
     verb = verbs.add("labellers", show_labellers, who=True)
     verb.add_argument(
         "--compare", nargs=2, metavar=("A", "B"), help="is A a better annotator than B?"

@@ -147,7 +147,10 @@ def add(verbs: Verbs) -> None:
     """Add the verb lesson."""
     verb = verbs.add("lesson", run_asked)
     verb.add_argument(
-        "lesson", nargs="?", help="its number or name, or a file of your own; without it, a list"
+        "lesson",
+        metavar="LESSON",
+        nargs="?",
+        help="its number or name, or a file of your own; without it, a list",
     )
     verb.add_argument(
         "--check",

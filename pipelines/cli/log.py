@@ -115,5 +115,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--samples", action="store_true", help="list every sample that differs")
     verb = verbs.add("blame", show_blame, version=True)
     verb.add_argument(
-        "sample", help="its id, the beginning of it, its key in its source, or its file name"
+        "sample",
+        metavar="SAMPLE",
+        help="its id, the beginning of it, its key in its source, or its file name",
     )

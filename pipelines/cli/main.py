@@ -58,7 +58,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="assay",
         usage="assay VERB ...",
-        description="Find what is wrong in a labelled dataset, fix it, and prove what the fix was worth.",
+        description="Find what is wrong in a labelled data set, fix it, and prove what the fix was worth.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"assay {version('assay')}")

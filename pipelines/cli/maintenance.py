@@ -159,7 +159,9 @@ def add(verbs: Verbs) -> None:
     verb.add_argument("--dry-run", action="store_true", help="only say what would go")
     verb = verbs.add("relocate", relocate_images)
     verb.add_argument(
-        "folder", help="where the images are now: a folder, or a Parquet file that holds them"
+        "folder",
+        metavar="FOLDER",
+        help="where the images are now: a folder, or a Parquet file that holds them",
     )
     verb = verbs.add("restore", restore_backup)
     verb.add_argument(

@@ -9,7 +9,7 @@ from assay.pipelines.cli.verbs import Verbs
 
 
 def show_map(args: argparse.Namespace) -> None:
-    """List where every image lies on the map, one row a sample.
+    """List where every sample lies on the map, one row a sample.
 
     `assay scan` draws the map; UMAP draws it anew in the background.
     """
@@ -35,5 +35,5 @@ def show_map(args: argparse.Namespace) -> None:
 def add(verbs: Verbs) -> None:
     """Add the verb map."""
     verbs.add("map", show_map, csv=True, version=True).add_argument(
-        "--wait", action="store_true", help="come back when umap has drawn it"
+        "--wait", action="store_true", help="come back when UMAP has drawn it"
     )

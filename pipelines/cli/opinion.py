@@ -43,7 +43,7 @@ def handle_opinion(args: argparse.Namespace) -> None:
         return print_result(args, out, then, schema="opinion-add")
     rows = [describe_opinion(bench, name) for name in opinions.list_opinions(bench)]
     for row in rows:
-        print_line(args, f"{row['name']}: {row['rows']:,} rows; {row['about']}")
+        print_line(args, f"{row['name']}: {format_count(row['rows'], 'row')}; {row['about']}")
         for kind, n in row["issues"].items():
             print_line(args, f"  {kind} {n:,}")
         if agree := row["labels"]:
@@ -53,8 +53,9 @@ def handle_opinion(args: argparse.Namespace) -> None:
                 f"by our scan alone {agree['only_ours']:,}, of {agree['judged']:,} that both judged",
             )
     if not rows:
-        print_line(args, "no second opinion: assay opinion FILE adds one")
-    print_result(args, dict(opinions=rows), f"assay queue --opinion NAME -b {bench.given}")
+        print_line(args, "no second opinions")
+    verb = "assay queue --opinion NAME" if rows else "assay opinion FILE"
+    print_result(args, dict(opinions=rows), f"{verb} -b {bench.given}")
 
 
 def describe_opinion(bench: Bench, name: str) -> dict:

@@ -105,14 +105,14 @@ def name_reviewer(args: argparse.Namespace) -> str:
     return "YOU" if args.who == getpass.getuser() else shlex.quote(args.who)
 
 
-def add_patience_option(verb: argparse.ArgumentParser) -> None:
-    """Add --patience to a verb that trains networks."""
+def add_patience_option(verb: argparse.ArgumentParser, what: str = "network") -> None:
+    """Add --patience to a verb that trains networks, or waits for something else."""
     verb.add_argument(
         "--patience",
         type=float,
         default=processes.PATIENCE,
         metavar="S",
-        help="a network that makes no step for S seconds is stuck, and is ended (default: %(default)s)",
+        help=f"a {what} that makes no step for S seconds is stuck, and is ended (default: %(default)s)",
     )
 
 
@@ -219,15 +219,16 @@ def print_table(
     columns: list[str],
     next_step: str,
     *,
+    none: str = "nothing to list",
     schema: str | None = None,
 ) -> None:
     """Print a frame as --json, or its `columns` as a table.
 
-    With --csv it is written to a file. schema: as print_result takes it.
+    With --csv it is written to a file. none: what is said of a frame without rows. schema: as print_result takes it.
     """
     save_table(args, rows)
     if not args.json and not args.csv:
-        draw_table(rows, columns)
+        draw_table(rows, columns, none=none)
     print_result(args, to_json_rows(rows) if args.json else None, next_step, schema=schema)
 
 
@@ -238,10 +239,17 @@ def save_table(args: argparse.Namespace, rows: pd.DataFrame) -> None:
         print_line(args, f"{format_count(len(rows), 'row')} in {args.csv}")
 
 
-def draw_table(rows: pd.DataFrame, columns: list[str], most: int | None = 50) -> None:
-    """Draw the first rows of a frame on the terminal."""
+def draw_table(
+    rows: pd.DataFrame,
+    columns: list[str],
+    most: int | None = 50,
+    none: str = "nothing to list",
+) -> None:
+    """Draw the first rows of a frame on the terminal; of none their names would tell nothing."""
     if QUIET:
         return
+    if not len(rows):
+        return print(none) if none else None
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

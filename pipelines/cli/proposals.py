@@ -75,7 +75,9 @@ def list_proposals(args: argparse.Namespace, bench: Bench) -> None:
     rows = [describe(p) for p in bench.proposals()]
     if args.json:
         return print_result(args, rows, schema="proposal")
-    if rows:
+    if not rows:
+        print_line(args, "no proposals")
+    else:
         frame = pd.DataFrame(rows)
         draw_table(frame.assign(approvals=frame.approvals.map(", ".join)), COLUMNS)
     then = f"assay proposal show {rows[-1]['name']} -b {bench.given}" if rows else ""

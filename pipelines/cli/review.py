@@ -363,6 +363,7 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "--again",
         type=float,
+        metavar="SHARE",
         default=0.0,
         help="share of samples that others have decided and you have not (default: %(default)s)",
     )

@@ -39,7 +39,7 @@ def show_reviewers(args: argparse.Namespace) -> None:
         rows = dict(people=to_json_rows(people), pairs=to_json_rows(pairs))
         return print_result(args, dict(rule=rule) | rows)
     print_line(args, f"rule     {RULE_WORDS[rule]}")
-    draw_table(people, COLUMNS)
+    draw_table(people, COLUMNS, none="nobody has reviewed anything yet")
     for p in pairs.itertuples():
         share = format_share(p.agreement, p.low, p.high)
         agreed = f"{p.a} and {p.b} agree on {p.agree:,} of {p.n:,}"

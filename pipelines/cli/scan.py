@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run_scan(args: argparse.Namespace) -> int | None:
-    """Scan the images: embeddings, neighbours, image quality, probe, issues.
+    """Scan the samples: embeddings, neighbours, quality, probe, issues.
 
     A scan that was stopped goes on where it was. One of millions of samples works on shards: on this machine's cores,
     on a cluster (--engine ray), or, by whatever starts processes, a shard each (--shard 3/100 ..., then --merge).

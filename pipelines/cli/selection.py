@@ -65,7 +65,7 @@ def suggest_samples(args: argparse.Namespace) -> None:
 
 def add(verbs: Verbs) -> None:
     """Add the verbs similar and suggest."""
-    sheet = dict(metavar="FILE.html", help=f"a page with the first {PICTURES} images")
+    sheet = dict(metavar="FILE.html", help=f"a page with the first {PICTURES} samples")
     verb = verbs.add("similar", find_similar, csv=True)
     verb.add_argument("samples", nargs="*", metavar="SAMPLE", help="ids or keys")
     verb.add_argument(

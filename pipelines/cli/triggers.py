@@ -82,8 +82,12 @@ def list_triggers(args: argparse.Namespace, bench: Bench) -> None:
     active = triggers.active_triggers(bench).items()
     rows = [(name, t["kind"], t["said"], len(t["caught"]), t["since"]) for name, t in active]
     found = pd.DataFrame(rows, columns=["name", "kind", "question", "caught", "since"])
-    then = f"assay trigger list NAME --csv new.csv -b {bench.given}, or assay trigger add NAME ..."
-    print_table(args, found, ["name", "question", "caught"], then)
+    then = f"assay trigger add NAME --similar SAMPLE -b {bench.given}"
+    if rows:
+        then = (
+            f"assay trigger list NAME --csv new.csv -b {bench.given}, or assay trigger add NAME ..."
+        )
+    print_table(args, found, ["name", "question", "caught"], then, none="no triggers")
 
 
 def print_caught(args: argparse.Namespace, bench: Bench) -> None:

@@ -42,7 +42,7 @@ def show_views(args: argparse.Namespace) -> None:
     then = f"assay views --save NAME --where CONDITION -b {bench.given}"
     if len(rows):
         then = f"assay samples --view {shlex.quote(rows['name'].iloc[-1])} -b {bench.given}"
-    print_table(args, rows, SHOWN, then)
+    print_table(args, rows, SHOWN, then, none="no saved views")
 
 
 def add(verbs: Verbs) -> None:

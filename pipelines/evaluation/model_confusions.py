@@ -314,7 +314,7 @@ def list_notes(
     if any(len(one.said) > 1 for one in judged):
         notes.append("Counts are means over seeds.")
     if all(len(one.said) == 1 for one in judged):
-        notes.append("One run speaks of itself, not of its recipe.")
+        notes.append("This is one training: another seed of the same recipe may do otherwise.")
     if len(judged) > 1:
         notes.append(
             f"Differences are paired; better and worse allow for all {format_count(tested, 'class')} tested "

@@ -26,7 +26,11 @@ FALL = 0.2  # the fall in accuracy that it speaks of
 
 def describe_diverged(lost: int) -> str:
     """Say how many runs diverged, as the end of a sentence."""
-    return f", {lost} runs diverged and are left out" if lost else ""
+    return (
+        f", {format_count(lost, 'run')} diverged and {'is' if lost == 1 else 'are'} left out"
+        if lost
+        else ""
+    )
 
 
 @dataclass(frozen=True)

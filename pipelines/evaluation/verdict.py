@@ -167,9 +167,9 @@ def describe_left_out(c: Comparison) -> list[str]:
     """Say how many runs are left out, and why."""
     n, k = sum(len(d["seeds"]) for d in c.diverged), len(c.failed)
     of = n + k + sum(len(runs) for runs in c.evaluator.predicted.values())
-    out = [f"{n} of {of} runs diverged and are left out"] if n else []
+    out = [f"{n} of {of} runs diverged and {'is' if n == 1 else 'are'} left out"] if n else []
     if c.failed:
         run = c.failed[0]
         first = f"first {run['arch']} on {run['version']}, seed {run['seed']}: {run['error']}"
-        out.append(f"{k} of {of} runs failed and are left out, {first}")
+        out.append(f"{k} of {of} runs failed and {'is' if k == 1 else 'are'} left out, {first}")
     return out

@@ -71,4 +71,6 @@ def hold_out_leakage(bench: Bench, state: pd.DataFrame, leaks: Leaks, who: str) 
     count = {s: sum(split[i] == s for i, _ in leaks) for s in ("train", "val", "pool")}
     like = "val, test or guard" if "guard" in {split[j] for _, j in leaks} else "val or test"
     held = " and ".join(f"{n:,} {s}" for s, n in count.items() if n)
-    return f"{held} samples that (nearly) equal a {like} sample"
+    held_n = sum(count.values())
+    noun, equal = ("sample", "equals") if held_n == 1 else ("samples", "equal")
+    return f"{held} {noun} that (nearly) {equal} a {like} sample"

@@ -249,9 +249,9 @@ def check_labels(found: Opinion, state: pd.DataFrame, how: str) -> list[str]:
         )
     if "label" in found.issues:
         locked = part.split.isin(LOCKED).to_numpy() & found.flags[:, found.issues.index("label")]
-        if locked.any():
+        if n := int(locked.sum()):
             notes.append(
-                f"{locked.sum():,} findings on labels of test and guard are not shown: these are locked"
+                f"findings on labels of test and guard are not shown, for these are locked: {n:,}"
             )
     missing = int((state.keep & ~state.index.isin(found.ids)).sum())
     if missing:

@@ -354,7 +354,7 @@ def score_labels(bench: Bench, say: Tell) -> pd.DataFrame:
     """Fit the probe, and score all train and val labels."""
     scores = live.fit_scores(bench, find_position(bench, "HEAD"))
     few = LabelScores.load(bench).few.sum()
-    aside = f"; {few} classes have too few samples to judge" if few else ""
+    aside = f"; {format_count(few, 'class', 'has', 'have')} too few samples to judge" if few else ""
     say(
         f"labels      {scores.flagged.sum():,} of {len(scores):,} train and val labels"
         f" look wrong to the model{aside}"
@@ -376,7 +376,7 @@ def record_issues(bench: Bench, state: pd.DataFrame, say: Tell) -> None:
                 " select *, (select coalesce(max(seq), 0) from edits) as upto from found"
             )
     counts = ", ".join(f"{n:,} {kind}" for kind, n in found.kind.value_counts().items())
-    say(f"issues      {counts or 'no duplicates, leakage, outliers or bad pictures'}")
+    say(f"issues      {counts or 'no duplicates, leakage, outliers or other issues'}")
 
 
 def describe_gaps(bench: Bench) -> str:
@@ -385,7 +385,7 @@ def describe_gaps(bench: Bench) -> str:
     if not len(rows):
         return "gaps        none that stands out"
     errors, more = max(0, rows.explains[0]), say_left_out(rows)
-    found = f"gaps        {len(rows):,}, first {rows.gap[0]} ({errors:.0f} validation errors)"
+    found = f"gaps        {len(rows):,}, first {rows.gap[0]} ({format_count(round(errors), 'validation error')})"
     return f"{found}; {more}" if more else found
 
 

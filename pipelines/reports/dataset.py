@@ -89,7 +89,7 @@ def draw_gap(number: int, row: dict, low: float, high: float, most: int) -> Mark
     if row["val"]:
         ends = row["explains_low"], row["explains_high"]
         values |= dict(
-            errors=f"{row['errors']:,} errors",
+            errors=format_count(row["errors"], "error"),
             explains=true_minus(f"{row['explains']:.1f}"),
             interval=true_minus("[{:.1f}, {:.1f}]".format(*ends)),
             left=f"{at(ends[0]):.1f}%",

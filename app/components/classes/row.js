@@ -42,7 +42,7 @@ export class ClassRow {
     if (!accuracy) return make("div", { class: "accuracy quiet" }, make("small", { text: "accuracy not known" }));
     const [right, n, low, high] = accuracy, percent = (p) => `${Math.round(100 * p)}`;
     const words = `${right} of ${n} validation labels of this class, by the live probe; 95 % interval`;
-    return make("div", { class: "accuracy", title: words }, make("span", {}, make("b", { text: `${percent(right / n)} %` }), make("small", { text: ` [${percent(low)}, ${percent(high)}] of ${count(n)} val` })),
+    return make("div", { class: "accuracy", title: words }, make("span", {}, make("b", { text: `${percent(right / n)} %` }), make("small", { text: ` [${percent(low)}, ${percent(high)}] right of ${count(n)} val` })),
       make("div", { class: "track", "aria-hidden": "true", style: { "--low": `${100 * low}%`, "--wide": `${100 * (high - low)}%`, "--at": `${100 * right / n}%` } }));
   }
 }

@@ -86,7 +86,7 @@ export function duplicates(root, component) {
     head.hidden = !now.total;
   }
   function empty() {
-    const words = now.all ? "No group of copies holds a sample of this filter." : "No copies are left. A scan finds exact and near duplicates; what was told apart stays apart.";
+    const words = now.all ? "No group of copies holds a sample of this filter." : "No copies are left. A scan finds exact and near duplicates; what you called no copies is not listed again.";
     return make("div", { class: "empty" }, make("p", { text: words }), now.all ? make("button", { text: `show all ${count(now.all)} groups`, onclick: () => apply({ chips: [], search: "", like: [] }) }) : null);
   }
   async function describe() {

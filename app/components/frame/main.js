@@ -94,7 +94,7 @@ function makeBar(root) {
   function drawWork({ edits, next }) {
     work.hidden = !edits;
     const told = `${count(edits)} ${edits === 1 ? "edit" : "edits"}`;
-    work.firstElementChild.replaceChildren(make("span", { class: "wide", text: `${told}, commit as ${next}` }), make("span", { class: "narrow", text: `${count(edits)} ✎` }));
+    work.firstElementChild.replaceChildren(make("span", { class: "wide", text: `${told}, commit as ${next}` }), make("span", { class: "narrow", text: `commit ${count(edits)}` }));
     work.firstElementChild.setAttribute("aria-label", `${told} since the last version: commit as ${next}`);
     openWork = { told, next };
     if (work.open) work.querySelector("p").textContent = `${told} since the last version.`;

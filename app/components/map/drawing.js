@@ -54,7 +54,7 @@ export class Drawing {
     }
     if (job) return this.tell([make("b", { text: job.state === "failed" ? "The map was not drawn" : "Stopped: the map is as it was" }), make("span", { text: job.error ?? "" }), this.button("Dismiss", "dismiss")]);
     if (said && !said.method && !this.missing) return this.tell([]);
-    if (said && !said.method) return this.tell([make("b", { text: said.scanned ? "The map is not drawn yet" : "There is no map before a scan" }), make("span", { class: "quiet", text: said.scanned ? "Like images lie near each other on it." : "A scan looks at every image, and then draws the map." }), this.button(said.scanned ? "Draw it" : "Scan", said.scanned ? "umap" : "scan", true)]);
+    if (said && !said.method) return this.tell([make("b", { text: said.scanned ? "The map is not drawn yet" : "There is no map before a scan" }), make("span", { class: "quiet", text: said.scanned ? "Samples that are alike lie near each other on it." : "A scan looks at every sample, and then draws the map." }), this.button(said.scanned ? "Draw it" : "Scan", said.scanned ? "umap" : "scan", true)]);
     this.tell([]);
   }
 }

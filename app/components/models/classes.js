@@ -4,6 +4,7 @@ import { clip, count, make } from "../browse/dom.js";
 import { amount, difference, share } from "./numbers.js";
 
 const FIRST = 100; // rows that are drawn unasked
+const NUMBERS = ["n", "errors", "missed", "added", "doubted"]; // columns whose heads stand above their last digit
 
 export class ClassTable {
   constructor(actions) { // open(cell, from), link(cell), browse(conditions), seeds()
@@ -23,7 +24,7 @@ export class ClassTable {
   draw() {
     const columns = this.columns(), [by, way] = columns.some(([name]) => name === this.by[0]) ? this.by : [this.said.several ? "missed" : "errors", -1], value = columns.find(([name]) => name === by)[2];
     const fits = this.said.rows.filter((r) => !this.find || r.name.toLowerCase().includes(this.find.toLowerCase())), rows = [...fits].sort((x, y) => way * (value(x) - value(y)) || y.n - x.n);
-    const head = make("tr", {}, ...columns.map(([name, words]) => make("th", { scope: "col", "aria-sort": name === by ? (way < 0 ? "descending" : "ascending") : undefined }, make("button", { class: "plain", text: `${words}${name === by ? (way < 0 ? " ↓" : " ↑") : ""}`, onclick: () => { this.by = [name, name === by ? -way : name === "name" || name === "recall" || name === "precision" ? 1 : -1]; this.draw(); this.table.querySelectorAll("thead button")[columns.findIndex(([c]) => c === name)].focus(); } }))));
+    const head = make("tr", {}, ...columns.map(([name, words]) => make("th", { scope: "col", class: NUMBERS.includes(name) ? "number" : "", "aria-sort": name === by ? (way < 0 ? "descending" : "ascending") : undefined }, make("button", { class: "plain", text: `${words}${name === by ? (way < 0 ? " ↓" : " ↑") : ""}`, onclick: () => { this.by = [name, name === by ? -way : name === "name" || name === "recall" || name === "precision" ? 1 : -1]; this.draw(); this.table.querySelectorAll("thead button")[columns.findIndex(([c]) => c === name)].focus(); } }))));
     const shown = this.all ? rows : rows.slice(0, FIRST);
     this.table.replaceChildren(make("caption", { text: `${count(fits.length)} ${fits.length === 1 ? "class" : "classes"}${this.find ? ` with “${clip(this.find, 40)}”` : ""}` }), make("thead", {}, head), make("tbody", {}, ...shown.map((r) => this.row(r))));
     this.more.hidden = shown.length === rows.length;

@@ -8,7 +8,7 @@ const points = (x) => `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(100 * x).to
 export function drawEffect($, said) { // $ finds a part of the page by its name; said: an answer of /assay/live
   const gain = said.gain, drawn = said.sure_at_random + said.unsure_at_random;
   $("gain").textContent = !gain ? "no validation labels" : said.measurable ? `${points(gain[0])} points` : "not yet measurable";
-  $("gain-range").textContent = gain ? `${points(gain[0])} [${points(gain[1])}, ${points(gain[2])}] on ${judged(said)}${said.exact ? ", exact match" : ""}` : "";
+  $("gain-range").textContent = gain ? `${points(gain[0])} points [${points(gain[1])}, ${points(gain[2])}] on ${judged(said)}${said.exact ? ", exact match" : ""}` : "";
   $("changed").textContent = said.validation_changed ? `validation labels changed: ${said.validation_changed}` : "";
   $("reviewed").textContent = `${said.reviewed.toLocaleString()} reviewed, ${said.wrong.toLocaleString()} wrong, `
     + `${said.unsure.toLocaleString()} unsure`;

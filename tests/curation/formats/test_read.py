@@ -191,7 +191,12 @@ def test_folders_that_are_no_source(tmp_path):
         (tmp_path / "phone" / f"{i}.dng").write_bytes(b"x")
     refused(tmp_path / "phone", "3 .dng", hint=".png")
     (tmp_path / "notes.docx").write_bytes(b"x")
-    refused(tmp_path / "notes.docx", "another kind of file")
+    refused(tmp_path / "notes.docx", "another kind of file", hint="assay docs")
+    (tmp_path / "notes.xml").write_bytes(b"<a/>")
+    refused(tmp_path / "notes.xml", "another kind of file", hint="CVAT's annotations.xml")
+    with pytest.raises(UserError) as caught:
+        read_source(tmp_path / "notes.xml")
+    assert "yolo" not in caught.value.hint, "what formats of other endings expect tells nothing"
     folder(tmp_path / "torn", "1.png")
     (tmp_path / "torn" / "labels.csv").symlink_to(tmp_path / "moved.csv")
     refused(tmp_path / "torn", "cannot read", "labels.csv", hint="still there")

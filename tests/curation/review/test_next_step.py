@@ -140,7 +140,7 @@ def test_a_bench_from_empty_to_measured(tmp_path, monkeypatch):
     status, out, _ = run_assay("status", "-b", bench.path, "--json")
     last = json.loads(out)
     assert status == 0 and last["advice"]["do"] in (
-        "Look at what the data do not show",
+        "Look at the gaps",
         "Review random samples",
         "Review",
     )

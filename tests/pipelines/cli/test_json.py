@@ -129,7 +129,7 @@ def story(tmp_path_factory):
     do("explain", "gain")
     do("explain", "--list")
     do("card")
-    do("card", "--out", place / "card.html")
+    do("card", "--output", place / "card.html")
     do("gate", "--min-gain", 90)
     do("gate", "--min-gain", -90)
     do("experiment", "--init", place / "init.toml")

@@ -85,13 +85,13 @@ def test_a_hash_verifies_the_labels_in_a_bench_made_of_the_export_and_no_others(
 def test_the_command_writes_page_markdown_or_data_and_nothing_else(tmp_path):
     bench = digits_bench(300, tmp_path)
     for name in ("card.html", "card.md"):
-        status, out, _ = run_assay("card", "--out", tmp_path / name, "-b", bench.path)
+        status, out, _ = run_assay("card", "--output", tmp_path / name, "-b", bench.path)
         assert status == 0 and "assay check --tree" in out
         assert "Labels of bench" in (tmp_path / name).read_text()
     status, out, _ = run_assay("card", "-b", bench.path)
     assert status == 0 and out.startswith("# Labels of bench")
     assert json.loads(run_assay("card", "--json", "-b", bench.path)[1])["samples"] == 300
-    status, _, err = run_assay("card", "--out", tmp_path / "card.pdf", "-b", bench.path)
+    status, _, err = run_assay("card", "--output", tmp_path / "card.pdf", "-b", bench.path)
     assert status == 2 and ".html, .md, .json" in err and not (tmp_path / "card.pdf").exists()
     with pytest.raises(UserError, match="v9"):
         bench.card(version="v9")
