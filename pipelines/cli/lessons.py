@@ -13,6 +13,7 @@ from assay.curation.text import format_count
 from assay.pipelines.cli.output import print_line, print_result, progress_bar
 from assay.pipelines.cli.verbs import Verbs
 from assay.pipelines.lessons.notebook import write_notebook
+from assay.pipelines.lessons.plain_formulas import write_plain
 from assay.pipelines.lessons.runs import Check, Run, keep_run, open_runner, run_lesson
 from assay.pipelines.lessons.sources import Cell, Lesson, find_lesson, list_lessons
 
@@ -78,7 +79,8 @@ def tell_lesson(args: argparse.Namespace, lesson: Lesson) -> Run:
         for place, cell in enumerate(lesson.cells):
             if cell.role != "check":
                 print_line(args, "")
-                print_line(args, cell.source if cell.kind == "text" else indent(cell))
+                told = write_plain(cell.source) if cell.kind == "text" else indent(cell)
+                print_line(args, told)
             if cell.role == "question":
                 guess = ask_guess(args)
             if cell.role == "answer" and guess:

@@ -11,7 +11,8 @@ from typing import Any
 # code first, in which nothing is a formula
 BLOCK = r"^```.*?^```$|`[^`\n]*`|\$\$(?P<block>.+?)\$\$"
 FORMULA = re.compile(BLOCK, re.S | re.M)
-LESSON_FORMULA = re.compile(rf"{BLOCK}|\$(?P<inline>[^$\n]+?)\$", re.S | re.M)
+# a formula may go on in the next line, not in the next paragraph
+LESSON_FORMULA = re.compile(rf"{BLOCK}|\$(?P<inline>(?:[^$\n]|\n(?!\n))+?)\$", re.S | re.M)
 
 
 def on_page_markdown(markdown: str, page: Any, **about: Any) -> str:
