@@ -161,6 +161,7 @@ def find_barriers(page):
     """What axe-core says against the page once nothing fades any more: WCAG 2.2, A and AA; [] where nothing."""
     from axe_playwright_python.sync_playwright import Axe
 
+    page.evaluate("() => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))")
     until(page, OPAQUE)
     levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
     found = Axe().run(page, options=dict(runOnly=levels, resultTypes=["violations"])).response
