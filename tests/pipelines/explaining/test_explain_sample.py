@@ -71,8 +71,9 @@ def test_every_step_of_a_score_follows_from_the_numbers_beside_it(copies):
         found = of(copies.explain(sample))
         s, z, p, score = recompute(found)
         kinds |= {n for n in ("h", "H") if n in found["out-of-sample-score"]["numbers"]}
-        assert s == pytest.approx(found["out-of-sample-score"]["value"], abs=1e-6)
-        assert p == pytest.approx(found["probabilities"]["value"], rel=1e-6)
+        # the product multiplies in float32, and each CPU adds in its own order
+        assert s == pytest.approx(found["out-of-sample-score"]["value"], abs=1e-5)
+        assert p == pytest.approx(found["probabilities"]["value"], rel=1e-5)
         assert p == pytest.approx(found["score"]["numbers"]["p"], abs=2e-4), "as the scan wrote it"
         assert found["score"]["value"] == issues.label_score[sample], "what the product shows"
         assert score == pytest.approx(issues.label_score[sample], abs=1e-6)
