@@ -21,7 +21,9 @@ class Cluster(Part):
     high: float | None = says("upper end")
     n: int = says("val samples")
     flagged: float | None = says("share of train and val labels that look wrong")
-    distance: float | None = says("median distance to the nearest neighbour")
+    distance: float | None = says(
+        "mean distance of its samples to their neighbours: large is sparse"
+    )
     sample: str = says("the sample nearest to its centre")
 
 
@@ -64,7 +66,9 @@ class Gap(Part):
     n_rest: int | None = says("val samples of the others")
     p: float | None = says("p-value of the difference")
     q: float | None = says("the same among all gaps that were asked about: false discoveries")
-    ratio: float | None = says("rate against expected")
+    ratio: float | None = says(
+        "by kind: density of train against the split's, train samples against the median, or a count against expected"
+    )
     ratio_low: float | None = says("lower end of its interval")
     ratio_high: float | None = says("upper end")
     expected: float | None = says("errors that were to be expected")
@@ -134,6 +138,9 @@ class Similar(Output):
 class Suggested(Candidate):
     """A sample of the pool to label."""
 
+    score: float = says(
+        "probability of the likeliest class, low is worth more; the order is by choice"
+    )
     suggested_label: str | None = says("the likeliest class")
     reason: str = says("why it is worth a label")
 
@@ -147,6 +154,7 @@ class Suggest(Output):
 class Disagreement(Suggested):
     """A sample that two models name differently."""
 
+    score: float = says("high is more worth")
     current: str | None = says("the current model's class", default=None)
 
 
