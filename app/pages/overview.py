@@ -126,12 +126,13 @@ def status_cards(status: dict, total: int) -> list[tuple[str, str]]:
         doubted = ("1", "label that the model doubts and nobody has reviewed")
     if status["issues"] is None:
         doubted = ("not yet known", "labels that a model doubts: a scan finds them")
-    wrong = f", of which {review['wrong']:,} {'was' if review['wrong'] == 1 else 'were'} wrong"
+    verb = "was" if review["wrong"] == 1 else "were"
+    wrong = f", of which {review['wrong']:,} {verb} wrong" if reviewed else ""
     return [
         (f"{every:,}", f"{'sample' if every == 1 else 'samples'}: {splits}{dropped}"),
         (f"{total:,}", "class" if total == 1 else "classes"),
         doubted,
-        (f"{reviewed:,}", f"reviewed{wrong * bool(reviewed)}"),
+        (f"{reviewed:,}", f"reviewed{wrong}"),
         (progress.describe_errors_left(review) or "not yet known", errors_left_caption(review)),
         (f"{status['runs']:,}", "run" if status["runs"] == 1 else "runs"),
     ]

@@ -59,7 +59,9 @@ def draw_card(bench: Bench, card: GapCard, place: int, who: str) -> None:
         n = format_count(card.members, "sample")
         if not card.whole:
             n = f"the first {gap_cards.FEW} of its {n}"
-        where = f' · <a href="{escape(link)}" target="_self">{n} in Browse</a>' * bool(card.members)
+        where = ""
+        if card.members:
+            where = f' · <a href="{escape(link)}" target="_self">{n} in Browse</a>'
         st.html(
             f'<div class="assay-gap"><h2>{place}. {escape(card.region)}</h2><p><em>{escape(card.kind)}</em>'
             f"{where}</p>{bar_html(card)}"

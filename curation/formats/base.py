@@ -22,6 +22,7 @@ from typing import (
 
 from assay.curation.formats.split_shares import Shares
 from assay.curation.plugins import discover
+from assay.curation.text import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,6 +194,12 @@ class Patch:
     moved: dict[str, str] = field(default_factory=dict)  # old path -> new path
     removed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what could not be said in this format
+
+
+def note_lost_splits(changes: pd.DataFrame, where: str) -> list[str]:
+    """Say how many changed splits a format has no place for, if any."""
+    n = int(changes.split.notna().sum())
+    return [f"{format_count(n, 'changed split', 'is', 'are')} not said in {where}"] if n else []
 
 
 @runtime_checkable

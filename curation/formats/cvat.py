@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 from assay.curation.errors import UserError
 from assay.curation.formats.annotations import read_sign
-from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, note_lost_splits
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
 from assay.curation.formats.unreadable import list_unread
@@ -155,10 +155,7 @@ class Cvat:
             if change.label and change.label not in classes:
                 notes.append(f"{change.label} is not in the list of labels of {file.name}")
             edits += edit_image(blob, image, change)
-        if changes.split.notna().any():
-            notes.append(
-                f"{format_count(changes.split.notna().sum(), 'changed split', 'is', 'are')} not said in subsets"
-            )
+        notes += note_lost_splits(changes, "subsets")
         pieces, at = [], 0
         for start, end, new in sorted(edits):
             pieces += [blob[at:start], new]

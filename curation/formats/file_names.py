@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import AmbiguousSource, Reading, UserError
-from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, note_lost_splits
 from assay.curation.formats.folder_levels import show_names
 from assay.curation.formats.moves import free_place, iter_changes
 from assay.curation.formats.split_words import guess_split
@@ -105,10 +105,7 @@ class FileNames:
                 notes.append(f"{row.key}: no name of a file can say {row.label}")
                 continue
             moved[row.key] = free_place(Path(row.key).with_name(name), taken)
-        if changes.split.notna().any():
-            notes.append(
-                f"{format_count(changes.split.notna().sum(), 'changed split', 'is', 'are')} not said in names"
-            )
+        notes += note_lost_splits(changes, "names")
         return Patch(
             moved=moved, removed=list(changes.key[changes.removed.astype(bool)]), notes=notes
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from assay.curation.csv_files import BadCsv, read_rows
 from assay.curation.errors import AmbiguousSource, Reading, UserError
 from assay.curation.formats.annotations import find_masks
-from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, note_lost_splits
 from assay.curation.formats.datalab import TABLE
 from assay.curation.formats.folder_levels import show_names
 from assay.curation.formats.label_sheets import (
@@ -159,10 +159,7 @@ class Kaggle:
             if lost
             else []
         )
-        if changes.split.notna().any():
-            notes.append(
-                f"{format_count(changes.split.notna().sum(), 'changed split')}: no column says a split"
-            )
+        notes += note_lost_splits(changes, "a column")
         return Patch(rewritten=rewritten, removed=gone_files, notes=notes)
 
 

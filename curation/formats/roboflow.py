@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.curation.errors import UserError
-from assay.curation.formats.base import ImportOptions, Listing, Match, Patch
+from assay.curation.formats.base import ImportOptions, Listing, Match, Patch, note_lost_splits
 from assay.curation.formats.label_sheets import Row, read_sheet_rows, replace_padded
 from assay.curation.formats.moves import iter_changes
 from assay.curation.formats.split_words import guess_split
@@ -152,10 +152,7 @@ class Roboflow:
                 notes.append(f"{name} has new columns at its end: {', '.join(more)}")
             elif cells or gone:
                 rewritten[name] = partial(write_table, source / name, options, cells, gone)
-        if changes.split.notna().any():
-            notes.append(
-                f"{format_count(changes.split.notna().sum(), 'changed split', 'is', 'are')} not said in {SHEET}"
-            )
+        notes += note_lost_splits(changes, SHEET)
         return Patch(rewritten=rewritten, notes=notes)
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 FEWEST = 30  # random reviews that an estimate takes
 FIRST_LOOK = f"""select sample, min(seq) from edits
 where field in ('label', 'keep') and sample <> '' and {PERSON} group by sample"""
-
-
 # samples that people decided about, by the decisions that stand at a position of the log
 STANDING = f"""with {ALIVE.format(only=f"and {PERSON} and field in ('label', 'keep') and sample <> ''")}
 select count(distinct sample) from alive"""

@@ -128,10 +128,8 @@ def active_triggers(bench: Bench) -> dict[str, dict]:
 
 def describe_question(rule: dict) -> str:
     """Say what a trigger asks, in words."""
-    n, runs = (
-        format_count(len(rule.get("samples", ())), "sample"),
-        " and ".join(rule.get("runs", ())),
-    )
+    n = format_count(len(rule.get("samples", ())), "sample")
+    runs = " and ".join(rule.get("runs", ()))
     words = WORDS[rule["kind"]].format_map(rule | dict(n=n, runs=runs))
     gap = rule.get("gap")
     return f"{words} of the gap {gap_text.current_name(gap)}" if gap else words

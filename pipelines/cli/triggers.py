@@ -84,9 +84,7 @@ def list_triggers(args: argparse.Namespace, bench: Bench) -> None:
     found = pd.DataFrame(rows, columns=["name", "kind", "question", "caught", "since"])
     then = f"assay trigger add NAME --similar SAMPLE -b {bench.given}"
     if rows:
-        then = (
-            f"assay trigger list NAME --csv new.csv -b {bench.given}, or assay trigger add NAME ..."
-        )
+        then = f"assay trigger list NAME --csv new.csv -b {bench.given}, or {then}"
     print_table(args, found, ["name", "question", "caught"], then, none="no triggers")
 
 
