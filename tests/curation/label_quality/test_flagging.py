@@ -48,22 +48,28 @@ def hasty_annotator(X, truth, rate, seed):
             return (drawn.cumsum(1) > rng.random((len(X), 1))).argmax(1)
 
 
+# how an annotator labels, and by how much the best filter's F1 may be higher; it knows which filter that is, flags do not
 ANNOTATORS = {
-    "weak 40": lambda X, t: weak_annotator(X, t, 40, 1),
-    "weak 80": lambda X, t: weak_annotator(X, t, 80, 5),
-    "hasty 5": lambda X, t: hasty_annotator(X, t, 0.05, 1),
-    "hasty 35": lambda X, t: hasty_annotator(X, t, 0.35, 1),
+    "weak 40": (lambda X, t, seed: weak_annotator(X, t, 40, seed), 0.02),
+    "weak 80": (lambda X, t, seed: weak_annotator(X, t, 80, seed), 0.02),
+    "hasty 5": (lambda X, t, seed: hasty_annotator(X, t, 0.05, seed), 0.0),
+    "hasty 35": (lambda X, t, seed: hasty_annotator(X, t, 0.35, seed), 0.06),
 }
 
 
 @pytest.mark.parametrize("annotator", ANNOTATORS)
 def test_errors_of_an_annotator_are_found_as_by_the_best_of_cleanlabs_filters(annotator):
+    """On average over draws: one draw's difference depends on the CPU."""
     X, truth = load_digits(return_X_y=True)
-    given = ANNOTATORS[annotator](X, truth)
-    probs, wrong = judge(X, given), given != truth
-    best = max(f1(find_label_issues(given, probs, filter_by=f, n_jobs=1), wrong) for f in FILTERS)
-    assert 0.04 < wrong.mean() < 0.5
-    assert f1(flag(given, probs), wrong) > best - (0.04 if annotator == "hasty 35" else 0.02)
+    label, most = ANNOTATORS[annotator]
+    behind = []
+    for seed in range(5):
+        given = label(X, truth, seed)
+        probs, wrong = judge(X, given), given != truth
+        assert 0.04 < wrong.mean() < 0.5
+        found = [f1(find_label_issues(given, probs, filter_by=f, n_jobs=1), wrong) for f in FILTERS]
+        behind.append(max(found) - f1(flag(given, probs), wrong))
+    assert np.mean(behind) < most
 
 
 def clouds(sizes, seed=0):
