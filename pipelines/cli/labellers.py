@@ -99,7 +99,7 @@ def show_labellers(args: argparse.Namespace) -> None:
     rows, confusion = to_json_rows(found.labellers), to_json_rows(found.confusion)
     if args.json:
         return print_result(args, dict(labellers=rows, confusion=confusion))
-    draw_table(found.labellers, COLUMNS)
+    draw_table(found.labellers, COLUMNS, none="nobody has labelled anything yet")
     for row in rows:
         print_line(args, f"{row['labeller']}: {describe_error(row)}{describe_looks(row)}")
         for line in describe_confusions(found.confusion, row["labeller"]):

@@ -243,13 +243,15 @@ def draw_table(
     rows: pd.DataFrame,
     columns: list[str],
     most: int | None = 50,
-    none: str = "nothing to list",
+    none: str = "",
 ) -> None:
-    """Draw the first rows of a frame on the terminal; of none their names would tell nothing."""
+    """Draw the first rows of a frame on the terminal; of an empty one only what `none` says."""
     if QUIET:
         return
     if not len(rows):
-        return print(none) if none else None
+        if none:
+            print(none)
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
